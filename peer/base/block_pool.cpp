@@ -1,0 +1,1 @@
+#include "base/block_pool.hpp"

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <string>
+
+#include "protocol/result.hpp"
+
+namespace peer::base {
+
+/// Where state lives: the XDG base directories, or all of it under one folder (PEER_HOME, --home).
+/// Folders are made on demand, mode 0700. All absolute.
+struct Home {
+  std::string config_file;    ///< config.toml
+  std::string identity_file;  ///< identity.pem
+  std::string database_file;  ///< peer.db
+  std::string offers;         ///< folder: one folder per offer (manifest, catalogue, journal)
+  std::string spool;          ///< folder: stdin spooled for an offer
+  std::string log_file;
+  std::string socket;        ///< of the node
+  std::string lock;          ///< held by the node, holds its pid
+  std::string data_folder;   ///< holds identity and database
+  std::string state_folder;  ///< holds offers, spool, log
+
+  /// `given` is --home, or empty. Errors when a folder cannot be made, is not ours, or is a link
+  /// into another user's.
+  static Result<Home> locate(const std::string& given);
+};
+
+/// XDG_DOWNLOAD_DIR (environment, then user-dirs.dirs), else ~/Downloads.
+std::string downloads_folder();
+/// $HOME, or the password database's.
+std::string user_home();
+
+}  // namespace peer::base

@@ -1,0 +1,1 @@
+#include "net/data_stream.hpp"

@@ -1,0 +1,104 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "protocol/ids.hpp"
+#include "protocol/ledger.hpp"
+#include "protocol/message.hpp"
+#include "protocol/peer_id.hpp"
+#include "protocol/result.hpp"
+#include "storage/review.hpp"
+
+namespace peer::storage {
+
+using UnixTime =
+    std::int64_t;  ///< seconds since 1970 UTC; only shown and kept, never used for order
+
+struct ContactRow {
+  protocol::PeerId id;
+  std::string name;  ///< given by this user; unique without regard to case
+  bool verified = false;
+  bool trusted = false;
+  bool blocked = false;                ///< a blocked stranger is a row with an empty name
+  std::vector<std::string> addresses;  ///< "host:port", latest that worked first, at most 16
+  std::string calls_itself;            ///< latest display name, hostile text
+  UnixTime added = 0;
+  UnixTime last_seen = 0;
+};
+
+/// What a person knows an offer by, and where it stands; the ledger's part lies in `given` or
+/// `taken`.
+struct OfferRow {
+  std::uint64_t number = 0;  ///< local, one sequence for both directions, never reused
+  protocol::OfferId id;
+  protocol::PeerId peer;
+  protocol::Direction direction = protocol::Direction::taken;
+  std::string state;  ///< the words of node/offers.hpp
+  protocol::Offer offer;
+  std::uint8_t ledger_state = 0;  ///< GivenOffer::State or TakenOffer::State
+  std::uint64_t round = 0;
+  std::uint64_t done_round = 0;
+  std::string
+      say;  ///< the framed JSON of the accept, done, reject or cancel to repeat; maybe empty
+  bool manifest_here = false;      ///< taken: fetched, judged, stored
+  std::vector<std::string> paths;  ///< given: as the user gave them, absolute
+  std::string options;  ///< JSON: scan options of a given offer, landing plan of a taken one
+  std::uint64_t files_done = 0;
+  std::uint64_t bytes_done = 0;
+  std::uint64_t failed = 0;
+  std::string
+      outcome_text;  ///< reason of a rejection, of a failure; hostile if it came from the peer
+  std::vector<std::string> delivered_to;  ///< absolute paths of the roots
+  std::vector<protocol::Failure>
+      failures;  ///< with paths instead of numbers in the text, the first 100
+  UnixTime made = 0;
+  UnixTime expires = 0;
+  UnixTime ended = 0;  ///< 0 while open
+};
+
+struct ShareRow {
+  std::string name;                    ///< unique
+  std::string folder;                  ///< absolute; may be a file
+  std::vector<protocol::PeerId> with;  ///< empty: all verified contacts
+};
+
+/// The one SQLite database of a home (WAL, synchronous NORMAL; FULL for identity and trust
+/// changes). Every call blocks and is made from the one thread that owns the database. Errors name
+/// the statement's purpose and the file.
+class Database {
+ public:
+  /// Creates or migrates. A database of a later version, or a damaged one, is an error: nothing is
+  /// ever reset silently.
+  static Result<std::unique_ptr<Database>> open(const std::string& file);
+  virtual ~Database() = default;
+
+  virtual Result<std::vector<ContactRow>> contacts() = 0;
+  virtual Result<void> save(
+      const ContactRow& contact) = 0;  ///< insert or replace by id; synchronous FULL
+  virtual Result<void> remove_contact(const protocol::PeerId& id) = 0;
+
+  virtual Result<std::uint64_t> next_number() = 0;          ///< reserves it for good
+  virtual Result<void> save(const OfferRow& offer) = 0;     ///< insert or replace by number
+  virtual Result<std::vector<OfferRow>> open_offers() = 0;  ///< ended = 0
+  virtual Result<std::optional<OfferRow>> offer(std::uint64_t number) = 0;
+  struct EndedOffer {
+    protocol::OfferId id;
+    protocol::PeerId peer;
+    protocol::Direction direction;
+    protocol::Outcome outcome;
+  };
+  virtual Result<std::vector<EndedOffer>> ended_since(UnixTime when) = 0;
+  /// Ended offers, newest first, `before` a number (0: from the newest); of one peer if given.
+  virtual Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
+                                                const std::optional<protocol::PeerId>& peer) = 0;
+
+  virtual Result<std::vector<ShareRow>> shares() = 0;
+  virtual Result<void> save(const ShareRow& share) = 0;
+  virtual Result<void> remove_share(const std::string& name) = 0;
+};
+
+}  // namespace peer::storage

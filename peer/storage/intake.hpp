@@ -1,0 +1,109 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "protocol/message.hpp"
+#include "protocol/ranges.hpp"
+#include "protocol/result.hpp"
+#include "storage/catalogue.hpp"
+#include "storage/review.hpp"
+
+namespace peer::storage {
+
+/// The taker's side of one transfer on disk: what is lacking, the staging folder, the journal, and
+/// the delivery under final names. Thread-safe: lanes and the session take ranges and store bytes
+/// at the same time. All calls may block on the disk except the ones marked quick.
+class Intake {
+ public:
+  struct Progress {
+    std::uint64_t chosen_bytes = 0;
+    std::uint64_t have_bytes = 0;  ///< verified and written, holes included
+    std::uint64_t chosen_files = 0;
+    std::uint64_t have_files = 0;
+    std::uint64_t failed_entries = 0;
+    std::uint64_t resumed_bytes =
+        0;                ///< of have_bytes, what an earlier run of the program had written
+    std::string current;  ///< path of a file lately written to
+  };
+  struct Delivered {
+    std::uint64_t files = 0;  ///< in this round
+    std::uint64_t bytes = 0;
+    std::uint64_t failed = 0;
+    std::vector<protocol::Failure> failures;  ///< the first kMaxFailuresNamed
+    std::vector<std::string> roots;           ///< absolute final paths, at most 20
+    bool complete =
+        false;  ///< nothing of this offer is left to be wanted: all here, failed or gone
+  };
+
+  /// Opens or resumes: `record` is the offer's folder in our state (catalogue, journal), staging
+  /// lies in plan.folder and is named after `id`. Folders, links and empty files are made here.
+  /// `round` > 1 goes on with what earlier rounds delivered. Ranges that the journal claims are
+  /// believed if they were written since this boot of the machine, else they are re-hashed before
+  /// anything gets its final name.
+  static Result<std::shared_ptr<Intake>> open(const std::string& record,
+                                              const protocol::OfferId& id, const LandingPlan& plan,
+                                              std::uint64_t round);
+  virtual ~Intake() = default;
+
+  /// Quick. The next range to want, at most `max_length`, cut at multiples of kBlockBytes; nothing
+  /// while all else is wanted by somebody or here.
+  virtual std::optional<protocol::Range> take(std::uint64_t max_length) = 0;
+  /// Quick. A range that was taken and not stored is lacking again.
+  virtual void give_back(protocol::Range range) = 0;
+  /// Quick. Whether every chosen byte is stored, failed or gone (and nothing is being re-hashed).
+  virtual bool all_here() const = 0;
+  virtual Progress progress() const = 0;  ///< quick
+
+  class Writer {
+   public:
+    virtual ~Writer() = default;
+    /// Verifies the digest (Errc::bad_digest: nothing was written, give the range back), writes,
+    /// completes files whose last byte this was, notes it in the journal. Disk errors carry their
+    /// errno (ENOSPC, EDQUOT, EIO) and the path.
+    virtual Result<void> store(std::uint64_t offset, std::span<const std::byte> bytes,
+                               const protocol::Digest& digest) = 0;
+    virtual Result<void> store_zeros(std::uint64_t offset, std::uint64_t length) = 0;
+  };
+  /// One per thread.
+  virtual std::unique_ptr<Writer> writer() = 0;
+
+  /// The giver cannot send this entry any more: nothing of it is lacking, what was written of it is
+  /// removed.
+  virtual Result<void> gone(std::uint64_t entry, const std::string& why) = 0;
+
+  /// Flushes the journal; a crash after this loses nothing that was stored before.
+  virtual Result<void> flush() = 0;
+  /// all_here() holds: folders get their modes and times, everything its final name by the plan's
+  /// clash rule. An entry that cannot get it fails by name; the rest is delivered. Calling it again
+  /// after a crash goes on.
+  virtual Result<Delivered> deliver() = 0;
+  /// Removes staging and journal: only what this transfer made. With `keep`, complete files are
+  /// delivered first.
+  virtual Result<void> abandon(bool keep) = 0;
+};
+
+/// What transfers have been promised and not yet written, by file system, so that offers that only
+/// fit singly are not all accepted. Thread-safe, quick.
+class SpaceBook {
+ public:
+  /// False if `bytes` do not fit beside what is promised already; `missing` tells by how much.
+  bool reserve(const protocol::OfferId& id, const std::string& folder, std::uint64_t bytes,
+               std::uint64_t& missing);
+  /// What remains promised to a transfer as it writes.
+  void update(const protocol::OfferId& id, std::uint64_t bytes_left);
+  void release(const protocol::OfferId& id);
+  SpaceBook();
+  ~SpaceBook();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace peer::storage

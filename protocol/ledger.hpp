@@ -1,0 +1,94 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "protocol/message.hpp"
+
+namespace peer::protocol {
+
+using Time = std::chrono::steady_clock::time_point;
+
+/// An offer of ours that has not ended. Says `offer` in every session until then; `cancel` instead
+/// once cancelled.
+struct GivenOffer {
+  enum class State : std::uint8_t { open, accepted, cancelling };
+  Offer offer;  ///< its `expires` is worked out from expires_at whenever it is said
+  Time expires_at{};
+  State state = State::open;
+  std::uint64_t round = 0;       ///< of the latest `accept`; a `done` of a round closes that round
+  std::uint64_t done_round = 0;  ///< of the latest `done`
+  std::optional<Accept> accept;  ///< the latest
+  std::optional<Cancel> cancel;
+};
+
+/// An offer to us that has not ended. What is said again in every session depends on the state.
+struct TakenOffer {
+  enum class State : std::uint8_t {
+    open,      ///< nothing to say: nobody has decided, or a round ended and the rest stays on offer
+    accepted,  ///< says `accept`
+    finishing,   ///< says `done`
+    rejecting,   ///< says `reject`
+    cancelling,  ///< says `cancel`
+  };
+  Offer offer;
+  Time expires_at{};
+  State state = State::open;
+  std::uint64_t round = 0;  ///< of our latest accept
+  std::optional<Accept> accept;
+  std::optional<Done> done;
+  std::optional<Reject> reject;
+  std::optional<Cancel> cancel;
+};
+
+enum class Direction : std::uint8_t { given, taken };
+
+/// What one pair of peers has agreed on about offers, as this side knows it. Outlives sessions;
+/// whoever owns it saves what changes. Local decisions come in here; a Conversation says them, now
+/// or in a later session (PROTOCOL.md "Agreement").
+class Ledger {
+ public:
+  struct Ended {
+    Direction direction = Direction::given;
+    Outcome outcome = Outcome::done;
+  };
+
+  // Local decisions. A wrong state (accepting what was rejected) is Errc::bad_state, an id that is
+  // not open Errc::unknown_offer.
+  void give(GivenOffer offer);         ///< a new id
+  Result<void> accept(Accept accept);  ///< fills in its round; state open -> accepted
+  Result<void> finish(Done done);      ///< fills in its round; accepted -> finishing
+  Result<void> reject(Reject reject);  ///< open (no round yet) -> rejecting
+  Result<void> cancel(Cancel cancel);  ///< either direction -> cancelling
+  /// Ended without a word to say: expired here, or settled by the peer.
+  void end(const OfferId& id, Outcome outcome);
+
+  // Restoring what was saved, before any session.
+  void restore(GivenOffer offer);
+  void restore(TakenOffer offer);
+  void restore_ended(const OfferId& id, Ended ended);
+  void forget_ended(const OfferId& id);
+
+  // Requests of ours without an answer; said in every session until then.
+  void ask(Get get);
+  void answered(const RequestId& request);
+
+  const std::map<OfferId, GivenOffer>& given() const { return given_; }
+  const std::map<OfferId, TakenOffer>& taken() const { return taken_; }
+  const std::map<RequestId, Get>& gets() const { return gets_; }
+  const GivenOffer* find_given(const OfferId& id) const;
+  const TakenOffer* find_taken(const OfferId& id) const;
+  std::optional<Ended> find_ended(const OfferId& id) const;
+
+ private:
+  friend class Conversation;  // what the peer says changes these too
+  std::map<OfferId, GivenOffer> given_;
+  std::map<OfferId, TakenOffer> taken_;
+  std::map<RequestId, Get> gets_;
+  std::unordered_map<OfferId, Ended, RandomIdHash> ended_;
+};
+
+}  // namespace peer::protocol

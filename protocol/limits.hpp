@@ -1,0 +1,95 @@
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+/// Every number the wire knows, with its reason. PROTOCOL.md section "Limits" lists the same. The
+/// other side may lower some of these in its `hello`; it never raises one.
+namespace peer::protocol {
+
+using std::chrono::seconds;
+
+inline constexpr std::uint16_t kDefaultPort = 56744;
+inline constexpr char kAlpn[] = "peer/1";
+inline constexpr std::uint32_t kVersionMajor =
+    1;  ///< a change old programs cannot follow; also in the ALPN name
+inline constexpr std::uint32_t kVersionMinor =
+    0;  ///< counts additions that old programs may ignore
+
+// Framing
+inline constexpr std::size_t kLengthPrefixBytes = 4;
+inline constexpr std::size_t kMaxMessageBytes =
+    256 * 1024;  ///< a JSON message costs up to 30 times its size in memory
+inline constexpr std::size_t kMinMessageBytes =
+    64 * 1024;  ///< must be taken from anyone; a `hello` may not name less
+inline constexpr unsigned kMaxJsonDepth =
+    32;  ///< no message needs more than 4; copying deep JSON recurses
+
+// Texts, in bytes of UTF-8
+inline constexpr std::size_t kMaxNameBytes = 256;  ///< a peer's display name, a share's name
+inline constexpr std::size_t kMaxAgentBytes = 128;
+inline constexpr std::size_t kMaxTitleBytes = 1024;
+inline constexpr std::size_t kMaxNoteBytes = 4096;
+inline constexpr std::size_t kMaxTextBytes = 1024;  ///< reasons and error texts
+inline constexpr std::size_t kMaxCodeBytes = 64;    ///< codes, features, kinds
+inline constexpr std::size_t kMaxFeatures = 64;
+inline constexpr std::size_t kMaxCursorBytes =
+    8192;  ///< opaque to whoever hands it back; holds a path at most
+
+// Names
+inline constexpr std::size_t kMaxPartBytes = 255;  ///< NAME_MAX of every Unix file system in use
+inline constexpr std::size_t kMaxPathBytes =
+    4095;  ///< PATH_MAX less its NUL: the longest path one system call takes
+inline constexpr std::size_t kMaxTargetBytes = 4095;  ///< of a symbolic link
+
+// Manifests
+inline constexpr std::size_t kMaxManifestLineBytes =
+    64 * 1024;  ///< longest path and target, every byte escaped as \u00XX
+inline constexpr std::uint64_t kMaxManifestEntries = 20'000'000;
+inline constexpr std::uint64_t kMaxManifestBytes = std::uint64_t{8} << 30;
+inline constexpr std::uint64_t kMaxStrangerEntries = 5'000;
+inline constexpr std::uint64_t kMaxStrangerManifestBytes = std::uint64_t{4} << 20;
+inline constexpr std::uint64_t kMaxStreamBytes =
+    (std::uint64_t{1} << 63) - 1;  ///< offsets stay positive as signed numbers
+inline constexpr std::uint32_t kModeMask = 0777;
+
+// Offers
+inline constexpr std::size_t kMaxOpenOffers = 256;  ///< each way between a pair
+inline constexpr std::size_t kMaxStrangerOffersPerAddress = 2;
+inline constexpr std::size_t kMaxStrangerOffers = 16;  ///< of all strangers together
+inline constexpr seconds kMaxExpiry{365L * 24 * 3600};
+inline constexpr seconds kDefaultExpiry{30L * 24 * 3600};
+inline constexpr seconds kEndedIdsKept{30L * 24 *
+                                       3600};  ///< how long ended ids are answered with `closed`
+inline constexpr std::size_t kMaxFailuresNamed = 100;  ///< entries named in one `done`
+inline constexpr std::size_t kMaxGetPaths = 256;
+inline constexpr std::size_t kMaxOpenRequests = 16;     ///< unanswered `list` and `get` of one side
+inline constexpr std::size_t kMaxListingEntries = 500;  ///< on one page
+
+// Bytes
+inline constexpr std::uint64_t kMaxWantBytes = std::uint64_t{16} << 20;
+inline constexpr std::size_t kMaxOpenWants = 64;                             ///< per connection
+inline constexpr std::uint64_t kMaxOpenWantBytes = std::uint64_t{64} << 20;  ///< per connection
+inline constexpr std::size_t kMaxBlockBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kBlockBytes =
+    std::size_t{1} << 20;  ///< our own blocks on a lane, and the journal's grid
+inline constexpr std::size_t kSessionBlockBytes =
+    256 * 1024;                                ///< so that control messages pass between blocks
+inline constexpr std::uint32_t kMaxLanes = 8;  ///< of one transfer
+
+// Time
+inline constexpr seconds kHandshakeTime{
+    10};  ///< from TCP connect to the other side's `hello` or `attach`, in all
+inline constexpr seconds kPingAfter{15};  ///< of silence from the other side
+inline constexpr seconds kSilenceLimit{
+    45};  ///< no byte for so long: two pings missed and a slow Wi-Fi roam
+inline constexpr seconds kAttachWait{10};  ///< an `attach` ahead of its `accept` waits so long
+inline constexpr seconds kCrossedPing{
+    5};  ///< of crossed sessions the better one must answer a `ping` within this
+
+// What one side may send before it is called noise
+inline constexpr std::size_t kMaxMessagesPerSecond =
+    5'000;  ///< control messages, averaged over ten seconds
+
+}  // namespace peer::protocol

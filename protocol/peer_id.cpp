@@ -1,0 +1,1 @@
+#include "protocol/peer_id.hpp"
