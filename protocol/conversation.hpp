@@ -1,17 +1,23 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <map>
 #include <optional>
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
 #include "protocol/frame.hpp"
 #include "protocol/ledger.hpp"
 #include "protocol/message.hpp"
+#include "protocol/precedence.hpp"
 #include "protocol/wants.hpp"
 
 /// One session as a state machine: bytes and time in, events and bytes out; no socket, no clock
@@ -45,8 +51,9 @@ struct Cancelled {
   Cancel cancel;
   Direction direction;
 };
-/// `closed`, or `error unknown_offer`: an offer ended without a message of its own (`done` of ours
-/// was taken note of, our cancel lost against a done, ...).
+/// `closed`, or an `error` that refuses the offer (unknown_offer, or bad_offer to our `offer` or
+/// `accept`): an offer ended without a message of its own (`done` of ours was taken note of, our
+/// cancel lost against a done, ...). `answers` is the type of our message, or "error".
 struct Settled {
   OfferId id;
   Direction direction;
@@ -82,6 +89,7 @@ struct ListingCame {
 struct GetAsked {
   Get get;
 };
+/// `error`; or one of our own making for a request that could not be said.
 struct Troubled {
   Trouble trouble;
   std::vector<Want> dropped;
@@ -95,19 +103,32 @@ using Event = std::variant<Greeted, LaneAttached, Offered, Accepted, Rejected, F
                            Settled, RoundClosed, Wanted, DataComing, EntryGone, Checked,
                            CheckAnswered, ListAsked, ListingCame, GetAsked, Troubled, Over>;
 
+/// The average of kMaxMessagesPerSecond is taken over this long.
+inline constexpr std::chrono::seconds kMessageRateSpan{10};
+/// Answers waiting in take_output() for a peer that asks and does not read; more ends the session.
+/// A caller takes output no faster than it is written.
+inline constexpr std::size_t kMaxWaitingOutput = std::size_t{16} << 20;
+/// `get`s of one session that are known again when they come twice.
+inline constexpr std::size_t kMaxGetsRemembered = 1'024;
+/// Unanswered `check`s of one side.
+inline constexpr std::size_t kMaxOpenChecks = kMaxOpenWants;
+
 class Conversation {
  public:
-  /// `ledger` outlives the conversation; one live conversation per ledger says things, a loser of
-  /// two is closed first.
+  /// `ledger` outlives the conversation. We dialled if `ours.dial` is not 0; then our `hello` is
+  /// said at once, else after theirs, so that a lane never hears one.
   Conversation(Ledger& ledger, Hello ours, Time now);
 
   // ---- from the wire
 
   /// Takes bytes up to the end of the next `data` message with raw bytes, or all; returns how many.
   /// While payload_left() > 0 nothing is taken: those bytes go past us, and payload_passed() says
-  /// how many went.
+  /// how many went. Once over, everything is taken and ignored.
   std::size_t received(std::span<const std::byte> bytes, Time now);
   std::uint64_t payload_left() const { return payload_left_; }
+  /// Whether the raw bytes that come were announced by DataComing; if not, they belong to a want
+  /// that has ended and are thrown away.
+  bool payload_wanted() const { return payload_wanted_; }
   void payload_passed(std::uint64_t bytes, Time now);
   /// The other side closed, or the connection broke. Ends with Over unless that already came.
   void disconnected(Error error);
@@ -116,6 +137,8 @@ class Conversation {
 
   std::optional<Time> deadline() const;
   void timed_out(Time now);  ///< early or late calls are harmless
+  /// When the last byte came.
+  Time heard() const { return heard_; }
 
   // ---- to the caller
 
@@ -125,37 +148,75 @@ class Conversation {
   const std::optional<Hello>& theirs() const { return theirs_; }
   const Hello& ours() const { return ours_; }
   bool both_have(std::string_view feature) const;
+  /// Whether the other side takes a message of this length; see json_bytes() for those with lists.
+  bool fits(const Message& message) const;
 
   // ---- what this side says
+  //
+  // Before `hello` arrived these are a caller's bug. Once over() they do nothing, nor do those
+  // about an offer that has ended: the ledger runs ahead of the events a caller is working through.
 
   /// Says what the ledger holds and this session has not heard. Called after local decisions; a
-  /// `hello` calls it by itself.
+  /// `hello` calls it by itself. Before `hello` it does nothing.
   void sync(Time now);
-  /// Before `hello` arrived, while an `Over` is pending, or when asked.room() is false: a caller's
-  /// bug.
+  /// When asked().room() is false: a caller's bug.
   void want(const Want& want);
   const AskedWants& asked() const { return asked_; }
   const ServedWants& served() const { return served_; }
   /// The framed header to send, its raw bytes right behind; answers the head of served().next().
+  /// Zeros only if both_have("zeros"). Not once over.
   std::string data_header(const Data& data);
+  /// Answers the head of served().next().
   void gone(const Gone& gone);
+  /// Whether a `check` may be sent now.
+  bool room_for_check() const { return checks_asked_.size() < kMaxOpenChecks; }
   void check(const Check& check);
   void check_answer(const OfferId& id, Range range, bool same);
-  /// Wants of ours about this offer are no longer cared for; their blocks will still come.
+  /// With kMaxOpenRequests of ours unanswered it is not said: Troubled (busy) comes instead.
   void list(const List& list);
+  /// If it is larger than what the other side takes, `error too_large` goes in its place.
   void listing(const Listing& listing);
-  /// About a request, an offer or nothing. About an offer of ours it also ends the wants open here.
+  /// About a request, an offer or nothing; not fatal. About an offer of ours it also ends the wants
+  /// open here.
   void trouble(const Trouble& trouble);
   void ping();
-  /// Ends the session on purpose: `error` with this code, fatal.
+  /// Ends the session on purpose: `error` with this code, fatal. Also before `hello`.
   void leave(Errc code, std::string text = {});
 
   /// A lane's bytes behind its `attach` that were fed and not taken.
   std::string take_rest();
 
  private:
-  struct Handler;
+  struct Handler;  // conversation_handlers.cpp: one function a message
   friend struct Handler;
+
+  /// What of one offer this session has heard from us.
+  struct Said {
+    bool offer = false;
+    bool reject = false;
+    bool cancel = false;
+    std::uint64_t accept_round = 0;
+    std::uint64_t done_round = 0;
+    std::deque<std::uint64_t> dones;  ///< rounds of `done`s without their `closed`
+  };
+
+  void say(const Message& message);
+  void refuse(Errc code, std::string about, const std::optional<OfferId>& id, std::string text = {},
+              const std::optional<RequestId>& request = {});
+  void fail(Errc code, const std::string& text);
+  void end_session(Error error, bool by_peer);
+  void end_offer(const OfferId& id, Outcome outcome);
+
+  void read(std::string_view body, Time now);
+  bool too_many(const Message* message, Time now);
+  void cannot_read(std::string_view body, const Error& error);
+  void judge(const Message& message, Time now);  // conversation_handlers.cpp
+
+  void forget_ended();
+  void say_given(const GivenOffer& given, Time now);
+  void say_taken(const TakenOffer& taken);
+  void say_done(const TakenOffer& taken, Said& said);
+  void say_gets();
 
   Ledger& ledger_;
   Hello ours_;
@@ -164,35 +225,27 @@ class Conversation {
   AskedWants asked_;
   ServedWants served_;
   std::uint64_t payload_left_ = 0;
+  bool payload_wanted_ = false;
   std::vector<Event> events_;
   std::string output_;
-  std::set<std::string>
-      said_;  ///< what this session has heard from us, one key per message of the ledger
-  std::set<RequestId> lists_;  ///< ours, unanswered
+  std::string rest_;
+
+  std::map<OfferId, Said> said_;
+  std::set<RequestId> gets_said_;
+  std::set<RequestId> lists_;           ///< ours, unanswered
+  std::set<RequestId> requests_open_;   ///< theirs, unanswered
+  std::set<RequestId> gets_heard_;      ///< theirs
+  std::deque<RequestId> gets_ordered_;  ///< the same, oldest first
+  std::set<std::pair<OfferId, std::array<std::uint64_t, 2>>> checks_asked_;  ///< offset, length
+  std::size_t checks_open_ = 0;                                              ///< theirs
+
   Time started_{};
   Time heard_{};
   std::optional<Time> pinged_;
+  Time rate_since_{};
+  std::size_t rate_count_ = 0;
   bool over_ = false;
   bool lane_ = false;
 };
-
-// ---- which of two sessions of one pair stays (PROTOCOL.md "One session per pair")
-
-struct SessionKey {
-  Instance ours;  ///< of this process
-  Instance theirs;
-  bool we_dialled = false;
-  std::uint64_t dial = 0;  ///< the dialler's number
-};
-
-enum class Keep : std::uint8_t {
-  the_old,
-  the_new,
-  the_old_if_it_answers,  ///< crossed dials: ping it, give it kCrossedPing
-  the_new_if_it_answers,
-};
-
-/// `old_one` and `new_one` are sessions of the same pair that have both had their `hello`s.
-Keep which_stays(const SessionKey& old_one, const SessionKey& new_one, bool our_id_is_lower);
 
 }  // namespace peer::protocol

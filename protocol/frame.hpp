@@ -28,15 +28,19 @@ class FrameReader {
   std::optional<std::string_view> next();
 
   /// Whether a message has begun and is not whole: an end of the connection here is a cut.
-  bool in_message() const { return !ready_ && !buffer_.empty(); }
+  bool in_message() const { return !ready_ && !handed_out_ && !buffer_.empty(); }
 
  private:
+  /// Bytes still lacking of the prefix, or behind a whole prefix of the body.
+  Result<std::size_t> lacking() const;
+
   std::size_t max_bytes_;
-  std::string buffer_;
-  bool ready_ = false;
+  std::string buffer_;       ///< prefix and body of one message
+  bool ready_ = false;       ///< whole, and waiting in next()
+  bool handed_out_ = false;  ///< next() gave it out; the next feed() forgets it
 };
 
-/// `body` behind its 4-byte big-endian length.
+/// `body` behind its 4-byte big-endian length. At most kMaxMessageBytes long.
 std::string with_length(std::string_view body);
 
 }  // namespace peer::protocol

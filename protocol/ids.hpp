@@ -5,10 +5,16 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 namespace peer::protocol {
+
+/// Lower-case hexadecimal digits, two a byte.
+std::string to_hex(std::span<const std::byte> bytes);
+/// Fills `out` from exactly twice as many lower-case digits; false leaves it undefined.
+bool from_hex(std::string_view hex, std::span<std::byte> out);
 
 /// 128 random bits, on the wire 32 lower-case hexadecimal digits. A type per use, so that two of
 /// them cannot be swapped.
@@ -16,8 +22,12 @@ template <class Tag>
 struct RandomId {
   std::array<std::byte, 16> bytes{};
 
-  std::string text() const;
-  static std::optional<RandomId> parse(std::string_view hex);
+  std::string text() const { return to_hex(bytes); }
+  static std::optional<RandomId> parse(std::string_view hex) {
+    RandomId id;
+    if (!from_hex(hex, id.bytes)) return std::nullopt;
+    return id;
+  }
   friend auto operator<=>(const RandomId&, const RandomId&) = default;
 };
 

@@ -13,7 +13,7 @@ namespace peer::protocol {
 using Time = std::chrono::steady_clock::time_point;
 
 /// An offer of ours that has not ended. Says `offer` in every session until then; `cancel` instead
-/// once cancelled.
+/// once cancelled. State open: nobody has answered, or every round accepted so far is done.
 struct GivenOffer {
   enum class State : std::uint8_t { open, accepted, cancelling };
   Offer offer;  ///< its `expires` is worked out from expires_at whenever it is said
@@ -37,8 +37,10 @@ struct TakenOffer {
   Offer offer;
   Time expires_at{};
   State state = State::open;
-  std::uint64_t round = 0;  ///< of our latest accept
-  std::optional<Accept> accept;
+  std::uint64_t round = 0;       ///< of our latest accept
+  std::optional<Accept> accept;  ///< the latest
+  /// Ours, until `closed` came for it. One with complete:false may still be unanswered when the
+  /// rest is accepted or cancelled; it is then said first.
   std::optional<Done> done;
   std::optional<Reject> reject;
   std::optional<Cancel> cancel;
@@ -58,12 +60,21 @@ class Ledger {
 
   // Local decisions. A wrong state (accepting what was rejected) is Errc::bad_state, an id that is
   // not open Errc::unknown_offer.
-  void give(GivenOffer offer);         ///< a new id
-  Result<void> accept(Accept accept);  ///< fills in its round; state open -> accepted
-  Result<void> finish(Done done);      ///< fills in its round; accepted -> finishing
-  Result<void> reject(Reject reject);  ///< open (no round yet) -> rejecting
-  Result<void> cancel(Cancel cancel);  ///< either direction -> cancelling
-  /// Ended without a word to say: expired here, or settled by the peer.
+
+  /// An id this pair has never used, state open.
+  void give(GivenOffer offer);
+  /// Fills in its round; open, accepted (a new choice) or finishing with complete:false ->
+  /// accepted. Errc::bad_offer if it names another manifest than the offer.
+  Result<void> accept(Accept accept);
+  /// Fills in its round; accepted -> finishing.
+  Result<void> finish(Done done);
+  /// Open, and no round yet -> rejecting.
+  Result<void> reject(Reject reject);
+  /// Given: open or accepted -> cancelling. Taken: open, accepted, or finishing with complete:false
+  /// -> cancelling.
+  Result<void> cancel(Cancel cancel);
+  /// Ended without a word to say: expired here, or settled by the peer. An id that is not open is
+  /// left as it is.
   void end(const OfferId& id, Outcome outcome);
 
   // Restoring what was saved, before any session.
@@ -82,6 +93,8 @@ class Ledger {
   const GivenOffer* find_given(const OfferId& id) const;
   const TakenOffer* find_taken(const OfferId& id) const;
   std::optional<Ended> find_ended(const OfferId& id) const;
+  /// Whether this pair has used the id, either way, and it is not forgotten.
+  bool knows(const OfferId& id) const;
 
  private:
   friend class Conversation;  // what the peer says changes these too
@@ -90,5 +103,8 @@ class Ledger {
   std::map<RequestId, Get> gets_;
   std::unordered_map<OfferId, Ended, RandomIdHash> ended_;
 };
+
+/// How a `cancel` ends an offer: `expired` if that is its reason, else `cancelled`.
+Outcome outcome_of(const Cancel& cancel);
 
 }  // namespace peer::protocol

@@ -52,7 +52,10 @@ inline constexpr std::uint64_t kMaxStrangerEntries = 5'000;
 inline constexpr std::uint64_t kMaxStrangerManifestBytes = std::uint64_t{4} << 20;
 inline constexpr std::uint64_t kMaxStreamBytes =
     (std::uint64_t{1} << 63) - 1;  ///< offsets stay positive as signed numbers
-inline constexpr std::uint32_t kModeMask = 0777;
+inline constexpr std::uint64_t kMaxNumber =
+    kMaxStreamBytes;  ///< of any unsigned number on the wire that has no narrower bound
+inline constexpr std::uint32_t kModeMask = 0777;  ///< what is kept of a mode
+inline constexpr std::uint32_t kMaxMode = 07777;  ///< taken and masked; more is refused
 
 // Offers
 inline constexpr std::size_t kMaxOpenOffers = 256;  ///< each way between a pair

@@ -26,11 +26,12 @@ struct Entry {
 };
 
 /// One line with its '\n'. Keys sorted, no spaces; what is not UTF-8 goes as base64 in `path64`,
-/// `target64`.
+/// `target64`. The entry is legal: a caller's promise.
 std::string encode_entry(const Entry& entry);
 
 /// Reads a line without its '\n'. Errc::bad_json, bad_message, bad_path. Lines written by
-/// encode_entry take a fast way; any other legal JSON is read all the same.
+/// encode_entry take a fast way; any other legal JSON is read all the same. Mode bits outside
+/// kModeMask are dropped; fields that do not belong to the kind are ignored.
 Result<Entry> decode_entry(std::string_view line);
 
 struct ManifestTotals {
@@ -38,7 +39,7 @@ struct ManifestTotals {
   std::uint64_t folders = 0;
   std::uint64_t links = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t allocated = 0;
+  std::uint64_t allocated = 0;  ///< stays at kMaxNumber when the sum is more
   std::uint64_t entries() const { return files + folders + links; }
   friend bool operator==(const ManifestTotals&, const ManifestTotals&) = default;
 };
@@ -65,16 +66,20 @@ class ManifestReader {
   ManifestReader(std::uint64_t bytes, std::uint64_t entries);
 
   using Take = std::function<Result<void>(Entry&& entry)>;
-  /// Errc::bad_manifest (names the line), or what `take` returned.
+  /// Errc::bad_manifest (names the line), or what `take` returned. The reader is then useless.
   Result<void> feed(std::span<const std::byte> bytes, const Take& take);
   /// After the last byte: Errc::bad_manifest if a line is cut or the counts are not the offer's.
   Result<void> finish(const Offer& offer) const;
   const ManifestTotals& totals() const { return order_.totals(); }
 
  private:
+  Result<void> line(std::string_view text, const Take& take);
+  Error refused(const std::string& what) const;
+
   std::uint64_t bytes_left_;
   std::uint64_t entries_left_;
-  std::string line_;
+  std::uint64_t lines_ = 0;  ///< begun, the first is 1
+  std::string line_;         ///< one that has begun and not ended
   ManifestOrder order_;
 };
 

@@ -183,7 +183,7 @@ struct List {
   RequestId request;
   std::string path;  ///< of a folder in a share, its first part the share's name; empty: the shares
                      ///< themselves
-  std::string cursor;  ///< from the page before; empty for the first
+  std::string cursor;  ///< from the page before, any bytes but NUL; empty for the first
   friend bool operator==(const List&, const List&) = default;
 };
 
@@ -207,7 +207,8 @@ struct Listing {
 
 struct Get {
   RequestId request;
-  std::vector<RelativePath> paths;  ///< 1 to kMaxGetPaths; the first part of each names a share
+  std::vector<RelativePath> paths;  ///< 1 to kMaxGetPaths; the first part of each names a share;
+                                    ///< what is not UTF-8 arrives behind the others
   friend bool operator==(const Get&, const Get&) = default;
 };
 
@@ -237,16 +238,34 @@ using Message = std::variant<Hello, Offer, Accept, Reject, Want, Data, Gone, Che
 /// The `type` of a message, e.g. "offer".
 std::string_view type_of(const Message& message);
 
-/// The JSON of a message: keys sorted, no spaces, so that equal messages are equal bytes. Without
-/// the length prefix. A caller's values are within the limits (asserted); texts that are not UTF-8
-/// are a caller's bug.
+/// The JSON of a message: keys sorted, no spaces, optional fields that are empty or 0 left out, so
+/// that equal messages are equal bytes. Without the length prefix. A caller's numbers and codes are
+/// within the limits (asserted); texts for people (names, titles, notes, `text`) go through
+/// wire_text(), so any bytes will do. How long it gets is the caller's concern where a message
+/// holds a list: json_bytes(), fitted().
 std::string encode(const Message& message);
 
 /// encode() behind its 4-byte big-endian length: what goes on the wire.
 std::string frame(const Message& message);
 
-/// Reads one message's JSON. Errc::bad_json, Errc::bad_message (the context names type and field)
-/// or Errc::unknown_type (the context is the type, escaped and cut).
+/// Reads one message's JSON. Errc::bad_json, Errc::bad_message and Errc::bad_path (the context
+/// names type and field) or Errc::unknown_type (the context is the type, escaped and cut). Limits
+/// and wishes above ours (`hello.limits`, `offer.expires`, `accept.lanes`) are read as ours.
 Result<Message> decode(std::string_view json);
+
+/// A text for people made fit to travel: what is not UTF-8 and NUL become U+FFFD, and it is cut
+/// between two characters to at most `max_bytes`.
+std::string wire_text(std::string_view text, std::size_t max_bytes);
+
+/// What any message takes at most, in bytes, beside its lists, texts, paths and cursor.
+inline constexpr std::size_t kMessageOverheadBytes = 512;
+/// What a text takes as a JSON string with its quotes.
+std::size_t json_bytes(std::string_view text);
+/// What an item of `listing.entries` or `done.failures` takes at most, with its comma.
+std::size_t json_bytes(const ListedEntry& entry);
+std::size_t json_bytes(const Failure& failure);
+/// `done` with as many of its failures named as fit into a message of `max_bytes` (at least
+/// kMinMessageBytes); `failed` still counts all.
+Done fitted(Done done, std::size_t max_bytes);
 
 }  // namespace peer::protocol

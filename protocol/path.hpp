@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "protocol/result.hpp"
 
@@ -37,8 +38,14 @@ class RelativePath {
   std::string bytes_;
 };
 
+/// What keeps `bytes` from being a RelativePath, e.g. "a part is empty"; null when nothing does.
+const char* path_fault(std::string_view bytes);
+
 /// The order of RelativePath on bytes that are known to be legal.
 std::strong_ordering compare_paths(std::string_view a, std::string_view b);
+
+/// All but the last part of a legal path; empty for a root.
+std::string_view parent_of(std::string_view path);
 
 /// Whether `bytes` are well-formed UTF-8 (no overlong forms, no surrogates, at most U+10FFFF).
 bool is_utf8(std::string_view bytes);

@@ -1,8 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 namespace peer::protocol {
@@ -16,7 +18,8 @@ struct Range {
 };
 
 /// A set of offsets, kept as sorted ranges that neither touch nor overlap. Taking from the front
-/// and adding near the front or the back are cheap; memory is 16 bytes a range.
+/// and adding near the front or the back are cheap; memory is 16 bytes a range. An empty range
+/// (begin >= end) given to any of these is no offset.
 class RangeSet {
  public:
   RangeSet() = default;
@@ -38,10 +41,24 @@ class RangeSet {
   RangeSet intersection(Range range) const;
   std::uint64_t length() const { return length_; }  ///< offsets in the set
   bool empty() const { return length_ == 0; }
+  std::size_t count() const { return ranges_.size() - head_; }  ///< ranges
   std::vector<Range> ranges() const;
-  friend bool operator==(const RangeSet& a, const RangeSet& b) { return a.ranges() == b.ranges(); }
+  /// The ranges in order; valid until the set changes.
+  std::span<const Range> view() const { return std::span(ranges_).subspan(head_); }
+  friend bool operator==(const RangeSet& a, const RangeSet& b) {
+    return std::ranges::equal(a.view(), b.view());
+  }
 
  private:
+  /// Positions in view(): the first range that ends behind `offset`, or at it if `touching`.
+  std::size_t first_ending_behind(std::uint64_t offset, bool touching) const;
+  /// ... and the first that begins at or behind `offset`, or behind it if `touching`.
+  std::size_t first_beginning_at(std::uint64_t offset, bool touching) const;
+  /// Puts `with` (at most two ranges) in the place of view()[from, to), moving the shorter side.
+  void replace(std::size_t from, std::size_t to, std::span<const Range> with);
+  void open_gap(std::size_t at, std::size_t slots);
+  void close_gap(std::size_t at, std::size_t slots);
+
   std::vector<Range> ranges_;  ///< live from head_ on
   std::size_t head_ = 0;
   std::uint64_t length_ = 0;

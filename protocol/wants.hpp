@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -14,27 +15,65 @@
 /// on sessions and on lanes.
 namespace peer::protocol {
 
+/// Open wants inside named holes are free, but not without number. The giver lets in more than a
+/// taker may have open, since it counts a little earlier.
+inline constexpr std::size_t kMaxHoleWantsAsked = 4 * kMaxOpenWants;
+inline constexpr std::size_t kMaxHoleWantsServed = 2 * kMaxHoleWantsAsked;
+/// Rests of holes remembered on one connection. The giver, who hears of a want later than it named
+/// the hole, remembers more of them than a taker may use.
+inline constexpr std::size_t kMaxHolesAsked = 1'024;
+inline constexpr std::size_t kMaxHolesServed = 4'096;
+/// Wants that ended before their answer and whose blocks may still be on their way.
+inline constexpr std::size_t kMaxLateWants = 2 * kMaxOpenWants;
+
+/// The holes of streams that `data` with `until` named and that were not answered yet.
+class NamedHoles {
+ public:
+  explicit NamedHoles(std::size_t max_ranges) : max_ranges_(max_ranges) {}
+
+  /// An empty or backward `hole` is nothing. Past the limit all are forgotten.
+  void add(const OfferId& id, std::uint64_t begin, std::uint64_t end);
+  void answered(const OfferId& id, std::uint64_t begin, std::uint64_t end);
+  bool contains(const Want& want) const;
+  void forget(const OfferId& id) { holes_.erase(id); }
+
+ private:
+  void keep_bounded();
+
+  std::size_t max_ranges_;
+  std::size_t added_ = 0;  ///< an upper bound of the ranges held
+  std::map<OfferId, RangeSet> holes_;
+};
+
 /// The taker's side: what was asked here and in which order the answers must come.
 class AskedWants {
  public:
-  explicit AskedWants(const PeerLimits& theirs = {}) : limits_(theirs) {}
+  /// `limits`: how much may be open is the other side's word, how large a block may be is ours.
+  explicit AskedWants(const PeerLimits& limits = {});
 
   /// Whether a want of `length` more bytes may be sent now.
   bool room(std::uint64_t length) const;
-  /// The want is about to be sent; room() held, or it lies within a hole that was named.
+  /// Whether this want may be sent now: as above, or because it lies within a hole that was named.
+  bool room(const Want& want) const;
+  /// The want is about to be sent; room() held.
   void add(const Want& want);
   /// The next answer for its offer and `of`: must begin where the last one ended and stay within
   /// the want it answers. Errc::bad_state otherwise, Errc::too_much for a block over the limit.
+  /// Answers to wants that were dropped fit too: see answer_wanted().
   Result<void> answered(const Data& data);
   Result<void> answered(const Gone& gone);
+  /// Whether the latest answered() was for a want still cared for. If not, its raw bytes are read
+  /// and thrown away.
+  bool answer_wanted() const { return answer_wanted_; }
   /// Forgets what is open of an offer and returns it: it ended here, or an `error` ended its wants.
+  /// Blocks of them that are on their way are still let in.
   std::vector<Want> drop(const OfferId& id);
   /// Every want not wholly answered, cut to what is lacking; after the connection ended these are
   /// missing again.
   std::vector<Want> open() const;
   bool has_open(const OfferId& id, Of of) const;
   std::uint64_t open_bytes() const { return bytes_; }  ///< holes not counted
-  std::size_t open_count() const { return count_; }
+  std::size_t open_count() const { return count_; }    ///< holes not counted
 
  private:
   using Key = std::pair<OfferId, Of>;
@@ -42,21 +81,26 @@ class AskedWants {
     Want left;
     bool in_hole = false;
   };
-  Result<void> take(const OfferId& id, Of of, std::uint64_t offset, std::uint64_t length,
-                    const char* what);
+  Result<void> take(const Want& answer, const char* what);
+  bool take_open(const Want& answer);
+  bool take_late(const Want& answer);
+  void uncount(const Asked& asked);
 
   PeerLimits limits_;
   std::map<Key, std::deque<Asked>> open_;
-  std::map<OfferId, RangeSet> holes_;
+  NamedHoles holes_{kMaxHolesAsked};
+  std::deque<Want> late_;  ///< dropped, oldest first
   std::uint64_t bytes_ = 0;
   std::size_t count_ = 0;
+  std::size_t hole_count_ = 0;
+  bool answer_wanted_ = false;
 };
 
 /// The giver's side: what was asked of us here; within an offer answered in order, offers taking
 /// turns.
 class ServedWants {
  public:
-  explicit ServedWants(const PeerLimits& ours = {}) : limits_(ours) {}
+  explicit ServedWants(const PeerLimits& ours = {});
 
   /// Errc::too_much past the limits; the caller ends the connection.
   Result<void> add(const Want& want);
@@ -66,18 +110,30 @@ class ServedWants {
   void advance(std::uint64_t length);
   /// `next` was answered with zeros up to `until`: wants inside that hole are free.
   void name_hole(const OfferId& id, Range hole);
+  /// An `error` ended what is open of this offer. Its holes stay free: wants for them may be on
+  /// their way.
   void drop(const OfferId& id);
-  bool empty() const { return count_ == 0; }
+  /// The offer ended.
+  void end(const OfferId& id);
+  bool empty() const { return turns_.empty(); }
+  bool has_open(const OfferId& id, Of of) const { return open_.contains({id, of}); }
 
  private:
   using Key = std::pair<OfferId, Of>;
+  struct Asked {
+    Want left;
+    bool in_hole = false;
+  };
+  void drop(const Key& key);
+  void uncount(const Asked& asked);
+
   PeerLimits limits_;
-  std::map<Key, std::deque<std::pair<Want, bool>>>
-      open_;  ///< bool: within a named hole, not counted
-  std::map<OfferId, RangeSet> holes_;
-  std::deque<Key> turns_;
+  std::map<Key, std::deque<Asked>> open_;  ///< no empty queue
+  NamedHoles holes_{kMaxHolesServed};
+  std::deque<Key> turns_;  ///< the keys of open_, whose turn it is first
   std::uint64_t bytes_ = 0;
   std::size_t count_ = 0;
+  std::size_t hole_count_ = 0;
 };
 
 }  // namespace peer::protocol

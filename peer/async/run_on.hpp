@@ -6,6 +6,7 @@
 #include <asio/co_spawn.hpp>
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
+#include <optional>
 #include <type_traits>
 #include <utility>
 
@@ -18,10 +19,19 @@ namespace peer::async {
 template <class F>
 asio::awaitable<std::invoke_result_t<F>> run_on(asio::thread_pool& pool, F work) {
   using R = std::invoke_result_t<F>;
-  auto task = [](F f) -> asio::awaitable<R> { co_return f(); };
-  co_return co_await asio::co_spawn(
-      pool, task(std::move(work)),
-      asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable));
+  auto here = asio::bind_cancellation_slot(asio::cancellation_slot(), asio::use_awaitable);
+  if constexpr (std::is_void_v<R>) {
+    auto task = [](F f) -> asio::awaitable<void> {
+      f();
+      co_return;
+    };
+    co_await asio::co_spawn(pool, task(std::move(work)), std::move(here));
+  } else {
+    // What co_spawn carries must have a default value; a Result has none.
+    auto task = [](F f) -> asio::awaitable<std::optional<R>> { co_return std::optional<R>(f()); };
+    auto value = co_await asio::co_spawn(pool, task(std::move(work)), std::move(here));
+    co_return std::move(*value);
+  }
 }
 
 }  // namespace peer::async

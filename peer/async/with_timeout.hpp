@@ -2,40 +2,50 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/co_spawn.hpp>
-#include <asio/error.hpp>
 #include <asio/experimental/deferred.hpp>
 #include <asio/experimental/parallel_group.hpp>
 #include <asio/steady_timer.hpp>
-#include <asio/system_error.hpp>
 #include <asio/this_coro.hpp>
 #include <asio/use_awaitable.hpp>
 #include <chrono>
+#include <exception>
 #include <optional>
+#include <system_error>
 #include <utility>
 
+#include "async/sleep.hpp"
 #include "protocol/result.hpp"
 
 namespace peer::async {
 
-/// Runs `op` for at most `limit`; afterwards it has ended either way. Errc timed_out (std::errc) if
-/// it had to be stopped. `op` yields a Result; exceptions pass through.
+namespace detail {
+
+/// Result has no default value, and a parallel group needs one.
+template <class T>
+asio::awaitable<std::optional<Result<T>>> boxed(asio::awaitable<Result<T>> op) {
+  auto result = co_await std::move(op);
+  co_return std::optional<Result<T>>(std::move(result));
+}
+
+}  // namespace detail
+
+/// Runs `op` for at most `limit`; afterwards it has ended either way. std::errc::timed_out if it
+/// had to be stopped; a value that it yields although it was asked to stop is kept. Cancelling the
+/// caller's task cancels `op`, whose own ending (error or exception) is then the result. Exceptions
+/// pass through.
 template <class T>
 asio::awaitable<Result<T>> with_timeout(asio::awaitable<Result<T>> op,
                                         std::chrono::steady_clock::duration limit) {
   namespace xp = asio::experimental;
   auto executor = co_await asio::this_coro::executor;
   asio::steady_timer timer(executor, limit);
-  // Result has no default value, and a parallel group needs one.
-  auto wrap = [](asio::awaitable<Result<T>> inner) -> asio::awaitable<std::optional<Result<T>>> {
-    std::optional<Result<T>> out;
-    out.emplace(co_await std::move(inner));
-    co_return out;
-  };
-  auto [order, failure, value, timer_error] =
-      co_await xp::make_parallel_group(asio::co_spawn(executor, wrap(std::move(op)), xp::deferred),
-                                       timer.async_wait(xp::deferred))
-          .async_wait(xp::wait_for_one(), asio::use_awaitable);
-  if (order[0] == 1 && (failure || !value || !*value))
+  auto task = asio::co_spawn(executor, detail::boxed<T>(std::move(op)), xp::deferred);
+  auto alarm = timer.async_wait(xp::deferred);
+  auto both = xp::make_parallel_group(std::move(task), std::move(alarm));
+  auto [order, failure, value, alarm_error] =
+      co_await both.async_wait(xp::wait_for_one(), asio::use_awaitable);
+  const bool time_passed = order[0] == 1 && !alarm_error;
+  if (time_passed && (failure || !value || !*value))
     co_return Result<T>(Error(std::make_error_code(std::errc::timed_out)));
   if (failure) std::rethrow_exception(failure);
   co_return std::move(*value);

@@ -20,14 +20,21 @@ struct Home {
   std::string data_folder;   ///< holds identity and database
   std::string state_folder;  ///< holds offers, spool, log
 
-  /// `given` is --home, or empty. Errors when a folder cannot be made, is not ours, or is a link
-  /// into another user's.
+  /// `given` is --home, or empty: then $PEER_HOME, then the XDG base directories. Makes every
+  /// folder that is missing. Errors when a folder cannot be made, belongs to another user (also
+  /// through a link), or is one that everybody writes in, as /tmp. A home of ours that others may
+  /// write in loses that permission.
   static Result<Home> locate(const std::string& given);
 };
 
 /// XDG_DOWNLOAD_DIR (environment, then user-dirs.dirs), else ~/Downloads.
 std::string downloads_folder();
+/// Why files may not land in `folder`: it is `/` or the user's home itself; empty if they may.
+std::string downloads_error(const std::string& folder);
 /// $HOME, or the password database's.
 std::string user_home();
+/// `path` from the current folder on, without `.`, `..` and doubled or final slashes; links are not
+/// looked at. An empty path stays empty.
+std::string absolute_path(const std::string& path);
 
 }  // namespace peer::base

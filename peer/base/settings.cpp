@@ -1,1 +1,311 @@
 #include "base/settings.hpp"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstdlib>
+#include <string_view>
+
+#include "base/home.hpp"
+#include "base/settings_file.hpp"
+#include "base/text.hpp"
+#include "base/unicode.hpp"
+#include "protocol/limits.hpp"
+
+namespace peer::base {
+namespace {
+
+class Category : public std::error_category {
+ public:
+  const char* name() const noexcept override { return "settings"; }
+  std::string message(int code) const override {
+    switch (static_cast<SettingsErrc>(code)) {
+      case SettingsErrc::not_toml:
+        return "this is not TOML";
+      case SettingsErrc::too_large:
+        return "more than 1 MiB";
+      case SettingsErrc::not_a_file:
+        return "not a regular file";
+      case SettingsErrc::unknown_key:
+        return "there is no such setting";
+      case SettingsErrc::bad_name:
+        return "the name is 1 to 256 bytes of text without control or invisible characters";
+      case SettingsErrc::bad_port:
+        return "the port is a whole number from 1 to 65535";
+      case SettingsErrc::bad_listen:
+        return "the addresses to listen on are a list of at most 16 IPs without ports, such as "
+               "[\"192.168.1.7\", \"::1\"]";
+      case SettingsErrc::bad_downloads:
+        return "downloads is an absolute folder, or one from ~/ on, but neither / nor your home "
+               "itself";
+      case SettingsErrc::bad_offers_from:
+        return "offers_from is \"anyone\" or \"contacts\"";
+      case SettingsErrc::bad_hidden:
+        return "hidden is true or false";
+      case SettingsErrc::bad_on_clash:
+        return "on_clash is \"rename\", \"skip\", \"update\" or \"overwrite\"";
+      case SettingsErrc::not_editable:
+        return "the file is written in a way that only a person can "
+               "change";
+    }
+    return "unknown error";
+  }
+};
+
+std::string host_name() {
+  std::array<char, 256> buffer{};
+  if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "peer";
+  const std::string name = escaped(buffer.data());
+  return name.empty() ? "peer" : name;
+}
+
+bool is_name(const std::string& text) {
+  return !text.empty() && text.size() <= protocol::kMaxNameBytes && escaped(text) == text;
+}
+
+bool is_ip(const std::string& text) {
+  in_addr v4{};
+  in6_addr v6{};
+  // A scope such as %eth0 may follow a link-local address.
+  const std::string without_scope = text.substr(0, text.find('%'));
+  return ::inet_pton(AF_INET, text.c_str(), &v4) == 1 ||
+         ::inet_pton(AF_INET6, without_scope.c_str(), &v6) == 1;
+}
+
+std::string from_home(const std::string& folder) {
+  return folder.starts_with("~/") ? user_home() + folder.substr(1) : folder;
+}
+
+// The readers of one value each: false if it is not what the setting may be.
+
+bool read_name(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::string>();
+  if (!value || !is_name(*value)) return false;
+  out.name = *value;
+  return true;
+}
+
+bool read_port(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < 1 || *value > 65535) return false;
+  out.port = static_cast<std::uint16_t>(*value);
+  return true;
+}
+
+bool read_listen(const toml::node& node, Settings& out) {
+  const toml::array* list = node.as_array();
+  if (list == nullptr || list->size() > kMaxListenAddresses) return false;
+  std::vector<std::string> addresses;
+  for (const toml::node& element : *list) {
+    const auto value = element.value_exact<std::string>();
+    if (!value || !is_ip(*value)) return false;
+    addresses.push_back(*value);
+  }
+  out.listen = std::move(addresses);
+  return true;
+}
+
+bool read_downloads(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::string>();
+  if (!value || value->find('\0') != std::string::npos) return false;
+  const std::string folder = from_home(*value);
+  if (!folder.starts_with('/') || !downloads_error(folder).empty()) return false;
+  out.downloads = absolute_path(folder);
+  return true;
+}
+
+bool read_word(const toml::node& node, std::initializer_list<std::string_view> allowed,
+               std::string& out) {
+  const auto value = node.value_exact<std::string>();
+  if (!value || std::find(allowed.begin(), allowed.end(), *value) == allowed.end()) return false;
+  out = *value;
+  return true;
+}
+
+bool read_offers_from(const toml::node& node, Settings& out) {
+  return read_word(node, {"anyone", "contacts"}, out.offers_from);
+}
+
+bool read_hidden(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<bool>();
+  if (value) out.hidden = *value;
+  return value.has_value();
+}
+
+bool read_on_clash(const toml::node& node, Settings& out) {
+  return read_word(node, {"rename", "skip", "update", "overwrite"}, out.on_clash);
+}
+
+std::string listed(const std::vector<std::string>& values) {
+  std::string out = "[";
+  for (const std::string& value : values) {
+    if (out.size() > 1) out += ", ";
+    out += toml_string(value);
+  }
+  return out + "]";
+}
+
+enum class Form { text, number, truth, list };
+
+// Everything there is to know about a setting: a new one is a row here.
+struct Setting {
+  std::string_view key;
+  Form form;
+  SettingsErrc error;
+  bool (*read)(const toml::node& node, Settings& out);
+  std::string (*as_toml)(const Settings& settings);
+  std::string_view help;
+};
+
+constexpr std::array kSettings{
+    Setting{"name", Form::text, SettingsErrc::bad_name, read_name,
+            [](const Settings& s) { return toml_string(s.name); },
+            "what this peer calls itself; default: the host name"},
+    Setting{"port", Form::number, SettingsErrc::bad_port, read_port,
+            [](const Settings& s) { return std::to_string(s.port); }, "the TCP port it listens on"},
+    Setting{"listen", Form::list, SettingsErrc::bad_listen, read_listen,
+            [](const Settings& s) { return listed(s.listen); },
+            "the addresses it listens on; none: all of this machine"},
+    Setting{"downloads", Form::text, SettingsErrc::bad_downloads, read_downloads,
+            [](const Settings& s) { return toml_string(s.downloads); }, "where files land"},
+    Setting{"offers_from", Form::text, SettingsErrc::bad_offers_from, read_offers_from,
+            [](const Settings& s) { return toml_string(s.offers_from); },
+            "whose offers are shown: \"anyone\" or \"contacts\""},
+    Setting{"hidden", Form::truth, SettingsErrc::bad_hidden, read_hidden,
+            [](const Settings& s) { return std::string(s.hidden ? "true" : "false"); },
+            "whether its name is kept from strangers and the local network: true or false"},
+    Setting{"on_clash", Form::text, SettingsErrc::bad_on_clash, read_on_clash,
+            [](const Settings& s) { return toml_string(s.on_clash); },
+            "what becomes of a file whose name is taken: \"rename\", \"skip\", \"update\" or "
+            "\"overwrite\""},
+};
+
+const Setting* find_setting(std::string_view key) {
+  for (const Setting& setting : kSettings)
+    if (setting.key == key) return &setting;
+  return nullptr;
+}
+
+std::string did_you_mean(std::string_view key) {
+  std::vector<std::string_view> keys;
+  for (const Setting& setting : kSettings) keys.push_back(setting.key);
+  const std::string_view best = nearest(key, keys);
+  return best.empty() ? std::string{}
+                      : std::string("did you mean ").append(quoted(best)).append("?");
+}
+
+Settings defaults() {
+  Settings settings;
+  settings.name = host_name();
+  settings.downloads = downloads_folder();
+  return settings;
+}
+
+Result<Settings> read_table(const toml::table& table, const std::string& file) {
+  Settings settings = defaults();
+  for (const auto& [key, node] : table) {
+    const Setting* setting = find_setting(key.str());
+    const std::string place = place_text(file, key.source().begin);
+    if (setting == nullptr) {
+      const std::string hint = did_you_mean(key.str());
+      settings.warnings.push_back(place + ": there is no setting " + quoted(key.str()) +
+                                  (hint.empty() ? "" : ": " + hint));
+    } else if (!setting->read(node, settings)) {
+      return Error(setting->error, place);
+    }
+  }
+  return settings;
+}
+
+// What was typed as a value, as TOML of the setting's form. Whether it is one of those allowed is
+// found out by reading it.
+std::string typed_as_toml(const Setting& setting, const std::string& typed) {
+  const auto is_quoted = [](std::string_view text) {
+    return text.size() >= 2 && (text.front() == '"' || text.front() == '\'') &&
+           text.back() == text.front();
+  };
+  if (setting.form == Form::text) return is_quoted(typed) ? typed : toml_string(typed);
+  if (setting.form != Form::list || typed.starts_with('[')) return typed;
+  std::vector<std::string> parts;
+  for (std::size_t start = 0; start <= typed.size();) {
+    const std::size_t comma = std::min(typed.find(',', start), typed.size());
+    parts.push_back(typed.substr(start, comma - start));
+    start = comma + 1;
+  }
+  return listed(parts);
+}
+
+// The value in the one way this program writes it, or what is wrong with it.
+Result<std::string> checked_value(const Setting& setting, const std::string& typed) {
+  const Error wrong(setting.error, std::string(setting.key).append(" = ").append(quoted(typed)));
+  const std::string text = std::string(setting.key) + " = " + typed_as_toml(setting, typed);
+  const auto table = parse_toml(text, {});
+  // Line breaks could smuggle in a second key.
+  if (!table || table->size() != 1) return wrong;
+  Settings settings = defaults();
+  const toml::node* node = table->get(setting.key);
+  if (node == nullptr || !setting.read(*node, settings)) return wrong;
+  if (setting.key == "downloads" && typed.starts_with("~/")) return toml_string(typed);
+  return setting.as_toml(settings);
+}
+
+}  // namespace
+
+std::error_code make_error_code(SettingsErrc code) {
+  static const Category category;
+  return {static_cast<int>(code), category};
+}
+
+Result<Settings> Settings::load(const std::string& file) {
+  const auto text = read_settings_text(file);
+  if (!text) return text.error();
+  const auto table = parse_toml(*text, file);
+  if (!table) return table.error();
+  return read_table(*table, file);
+}
+
+Result<std::vector<SettingInfo>> list_settings(const std::string& file) {
+  const auto text = read_settings_text(file);
+  if (!text) return text.error();
+  const auto table = parse_toml(*text, file);
+  if (!table) return table.error();
+  const auto settings = read_table(*table, file);
+  if (!settings) return settings.error();
+  std::vector<SettingInfo> out;
+  for (const Setting& setting : kSettings) {
+    SettingInfo info;
+    info.key = setting.key;
+    info.help = setting.help;
+    info.value = setting.as_toml(*settings);
+    info.is_default = !table->contains(setting.key);
+    out.push_back(std::move(info));
+  }
+  return out;
+}
+
+Result<void> change_setting(const std::string& file, const std::string& key,
+                            const std::string& value) {
+  const Setting* setting = find_setting(key);
+  if (setting == nullptr) {
+    const std::string hint = did_you_mean(key);
+    return Error(SettingsErrc::unknown_key, quoted(key) + (hint.empty() ? "" : " (" + hint + ")"));
+  }
+  std::string wanted;
+  if (!value.empty()) {
+    auto checked = checked_value(*setting, value);
+    if (!checked) return std::move(checked).error();
+    wanted = *std::move(checked);
+  }
+  const auto text = read_settings_text(file);
+  if (!text) return text.error();
+  const auto edited = edit_toml(*text, file, key, wanted);
+  if (!edited) return edited.error();
+  return write_settings_text(file, *edited);
+}
+
+}  // namespace peer::base

@@ -1,24 +1,51 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "protocol/result.hpp"
 
 namespace peer::base {
 
+/// A person writes this file; more than this is none of ours.
+inline constexpr std::size_t kMaxSettingsBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxListenAddresses = 16;
+
+/// What can be wrong with a settings file or a value. The message of the code says what is allowed;
+/// the context of the Error names the file, line and column, or the key and the value given.
+enum class SettingsErrc {
+  not_toml = 1,
+  too_large,
+  not_a_file,
+  unknown_key,
+  bad_name,
+  bad_port,
+  bad_listen,
+  bad_downloads,
+  bad_offers_from,
+  bad_hidden,
+  bad_on_clash,
+  not_editable,
+};
+std::error_code make_error_code(SettingsErrc code);
+
 /// The settings file, TOML that a person can read and edit. A broken file is an error that names
 /// file, line and column.
 struct Settings {
   std::string name;  ///< what this peer calls itself; default: the host name
   std::uint16_t port = 56744;
-  std::vector<std::string> listen;     ///< addresses; default: all
+  std::vector<std::string> listen;     ///< addresses, IPs without port; empty, the default: all
   std::string downloads;               ///< where files land; default: the XDG downloads folder
   std::string offers_from = "anyone";  ///< or "contacts"
   bool hidden = false;
   std::string on_clash = "rename";
+
+  /// Keys in the file that mean nothing here, each as a whole sentence to show.
+  std::vector<std::string> warnings;
 
   static Result<Settings> load(const std::string& file);  ///< a missing file is all defaults
 };
@@ -33,8 +60,13 @@ struct SettingInfo {
 };
 Result<std::vector<SettingInfo>> list_settings(const std::string& file);
 /// Changes one key and keeps the rest of the file as the person wrote it, comments too; written to
-/// a new file and renamed. Errors: unknown key (names the nearest), a value out of its range.
+/// a new file and renamed. `value` is TOML, but quotes are optional, a list may be written
+/// `a,b`, and an empty value goes back to the default. Errors: unknown key (names the nearest), a
+/// value out of its range.
 Result<void> change_setting(const std::string& file, const std::string& key,
                             const std::string& value);
 
 }  // namespace peer::base
+
+template <>
+struct std::is_error_code_enum<peer::base::SettingsErrc> : std::true_type {};

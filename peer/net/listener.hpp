@@ -23,7 +23,9 @@ class Listener {
   static Result<std::unique_ptr<Listener>> open(asio::any_io_executor executor,
                                                 const std::vector<std::string>& addresses,
                                                 std::uint16_t port);
-  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+  ~Listener();  ///< closes; run() may still be on its way out
   /// Runs until close(): every accepted socket (TCP_NODELAY set) goes to `take`. Run as one task.
   asio::awaitable<void> run(Take take);
   void close();
@@ -35,7 +37,7 @@ class Listener {
  private:
   struct Impl;
   explicit Listener(std::unique_ptr<Impl> impl);
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace peer::net

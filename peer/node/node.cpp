@@ -1,1 +1,147 @@
+#include "node/node.hpp"
 
+#include <filesystem>
+#include <utility>
+
+#include "base/random.hpp"
+#include "base/text.hpp"
+#include "node/tasks.hpp"
+
+namespace peer::node {
+
+namespace {
+
+constexpr std::chrono::milliseconds kPortPause{200};
+constexpr std::chrono::seconds kContactsLook{20};
+
+/// Records of walks that a crash left behind belong to no offer.
+void remove_left_scans(const std::string& offers) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(offers, error)) {
+    std::error_code ignored;
+    if (entry.path().filename().string().starts_with("scan-")) std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+}  // namespace
+
+Node::Node(asio::io_context& io, base::Home home, bool lasting)
+    : services(io, std::move(home)),
+      contacts(services),
+      offers(services),
+      exchange(services, contacts, offers),
+      sessions(services, contacts, exchange),
+      sharing(services, contacts, offers, exchange),
+      lasting_(lasting),
+      tasks_(io.get_executor(), log_task_error) {
+  exchange.use(sessions);
+  exchange.on_request = [this](Pair& pair, Session& session, protocol::Event event) {
+    sharing.happened(pair, session, std::move(event));
+  };
+  sessions.has_business = [this](const Pair& pair) { return has_business(pair); };
+}
+
+Node::~Node() = default;
+
+Result<void> Node::open() {
+  auto settings = base::Settings::load(services.home.config_file);
+  if (!settings) return std::move(settings).error();
+  services.settings = std::move(*settings);
+  auto identity = trust::Identity::load_or_make(services.home.identity_file);
+  if (!identity) return std::move(identity).error();
+  services.identity = std::move(*identity);
+  services.tls = std::make_unique<net::TlsContext>(services.identity->key(), services.identity->certificate());
+  services.instance = base::random_instance();
+  auto database = storage::Database::open(services.home.database_file);
+  if (!database) return std::move(database).error();
+  services.database = std::move(*database);
+  remove_left_scans(services.home.offers);
+  if (auto loaded = contacts.load(); !loaded) return loaded;
+  if (auto loaded = offers.load(); !loaded) return loaded;
+  if (auto loaded = sharing.load(); !loaded) return loaded;
+  const auto since = std::time(nullptr) - protocol::kEndedIdsKept.count();
+  auto ended = services.database->ended_since(since);
+  if (!ended) return std::move(ended).error();
+  for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.restore_ended(offer.id, {offer.direction, offer.outcome});
+  return {};
+}
+
+void Node::start() {
+  started_ = true;
+  exchange.restore();
+  tasks_.spawn("contacts", [](Node& node) -> asio::awaitable<void> {
+    for (;;) {
+      node.dial_contacts();
+      co_await node.services.changed.wait_for(kContactsLook);
+    }
+  }(*this));
+}
+
+bool Node::has_business(const Pair& pair) const {
+  if (contacts.is_blocked(pair.id)) return false;
+  const auto* row = contacts.find(pair.id);
+  return exchange.has_business(pair) || (lasting_ && row && !row->name.empty() && !row->addresses.empty());
+}
+
+/// Keeps a session to everyone there is something to say to, and in a lasting node to every contact with an address.
+void Node::dial_contacts() {
+  for (const auto& [id, row] : contacts.all()) {
+    auto& pair = sessions.pair(id);
+    if (!pair.session && has_business(pair)) sessions.keep_trying(pair);
+  }
+  for (const auto& [id, pair] : sessions.pairs()) {
+    if (!pair->session && !pair->heard_at.empty() && has_business(*pair)) sessions.keep_trying(*pair);
+  }
+}
+
+asio::awaitable<void> Node::stop() {
+  for (auto& listener : listeners_) listener->close();
+  tasks_.cancel();
+  co_await tasks_.join();
+  co_await sharing.stop();
+  co_await exchange.stop();
+  co_await sessions.stop();
+  services.disk.join();
+  services.database_thread.join();
+}
+
+asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, std::uint16_t port, bool must) {
+  for (const auto& listener : listeners_) {
+    if (port != 0 && listener->port() == port) co_return Result<void>();
+  }
+  const auto give_up = std::chrono::steady_clock::now() + kPortRetry;
+  auto opened = net::Listener::open(services.io.get_executor(), addresses, port);
+  while (!opened && must && opened.error().code == std::errc::address_in_use && std::chrono::steady_clock::now() < give_up) {
+    co_await services.changed.wait_for(kPortPause);
+    opened = net::Listener::open(services.io.get_executor(), addresses, port);
+  }
+  if (!opened) co_return std::move(opened).error();
+  auto* listener = opened->get();
+  listeners_.push_back(std::move(*opened));
+  sessions.set_port(this->port());
+  tasks_.spawn("listen", listener->run([this](asio::ip::tcp::socket socket) { sessions.welcome(std::move(socket)); }));
+  co_return Result<void>();
+}
+
+std::vector<std::string> Node::reachable_at() const {
+  std::vector<std::string> all;
+  for (const auto& listener : listeners_) {
+    for (auto& address : listener->reachable_at()) all.push_back(std::move(address));
+  }
+  return all;
+}
+
+Result<void> Node::reload() {
+  auto settings = base::Settings::load(services.home.config_file);
+  if (!settings) return std::move(settings).error();
+  services.settings = std::move(*settings);
+  return {};
+}
+
+void Node::set_lasting() {
+  lasting_ = true;
+  services.changed.notify_all();
+  if (started_) dial_contacts();
+}
+
+}  // namespace peer::node

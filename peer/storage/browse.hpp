@@ -9,19 +9,23 @@
 
 namespace peer::storage {
 
-/// One page of a shared folder for `list`: entries of `path` (relative to `shared_folder`, "" for
-/// itself), sorted by name bytes, after the name `cursor`. A file gives itself. Confined below the
-/// shared folder; links are listed, never followed. Errc::not_shared for whatever is not there.
-/// Blocking.
+/// One page of a shared folder for `list`.
 struct Page {
   std::vector<protocol::ListedEntry> entries;
-  std::string cursor;  ///< empty at the end
+  std::string cursor;  ///< for the next page; text, opaque; empty at the end
 };
+
+/// A page of `path` (relative to `shared_folder`, "" for itself), sorted by name bytes, from where
+/// `cursor` of the page before says ("" for the first); so short that its `listing` fits the
+/// smallest message a peer must take. A file gives itself. Files, folders and links only. Confined
+/// below the shared folder; links are listed, never followed. Errc::not_shared for whatever is not
+/// there or may not be read, Errc::bad_message for a cursor that is none of ours. Memory is a page.
+/// Blocking.
 Result<Page> browse(const std::string& shared_folder, const std::string& path,
                     const std::string& cursor);
 
-/// The absolute path that `path` below `shared_folder` is, after a confined open; for scan().
-/// Errc::not_shared.
+/// The absolute path that `path` (a file or a folder, no link) below `shared_folder` is, after a
+/// confined open; for scan(), with `shared_folder` as its `beneath`. Errc::not_shared.
 Result<std::string> resolve_shared(const std::string& shared_folder, const std::string& path);
 
 }  // namespace peer::storage

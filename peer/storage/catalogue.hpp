@@ -39,7 +39,9 @@ class CatalogueWriter {
   CatalogueWriter(CatalogueWriter&&) noexcept;
   CatalogueWriter& operator=(CatalogueWriter&&) noexcept;
   ~CatalogueWriter();
+  /// In the manifest's order; sums have been judged.
   Result<void> add(const protocol::Entry& entry, const SourceStamp& stamp = {});
+  /// Until this returned, open() refuses the folder.
   Result<void> finish();
 
  private:
@@ -51,18 +53,22 @@ class CatalogueWriter {
 /// Reading one. Thread-safe; each thread has its own cursors.
 class Catalogue {
  public:
+  /// Reads all records once. One that was not finished, or that lost bytes in a crash, is an error
+  /// (EIO, "is damaged").
   static Result<std::shared_ptr<const Catalogue>> open(const std::string& folder);
   virtual ~Catalogue() = default;
 
   std::uint64_t entries() const { return index_.entries(); }
   std::uint64_t bytes() const { return index_.bytes(); }
 
-  /// Walks entries in order. next() gives the entry at the cursor and moves on; false at the end.
+  /// Walks entries in order, at first from the first one. next() gives the entry at the cursor and
+  /// moves on; false at the end. A cursor may outlive its catalogue.
   class Cursor {
    public:
     virtual ~Cursor() = default;
     virtual Result<bool> next(PlacedEntry& out) = 0;
-    /// Goes to an entry by number, or to the file that holds a stream offset (offset < bytes()).
+    /// Goes to an entry by number (entries() is the end), or to the file that holds a stream offset
+    /// (offset < bytes()). EINVAL past that.
     virtual Result<void> to_entry(std::uint64_t index) = 0;
     virtual Result<void> to_offset(std::uint64_t offset) = 0;
   };

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "protocol/ids.hpp"
@@ -18,13 +19,25 @@ namespace peer::storage {
 using UnixTime =
     std::int64_t;  ///< seconds since 1970 UTC; only shown and kept, never used for order
 
+inline constexpr std::size_t kMaxContactAddresses = 16;
+
+/// What the database's errors are besides SQLite's own codes, which have the same category.
+/// std::errc::no_space_on_device when the disk is full.
+enum class DatabaseErrc {
+  damaged = 1'000'000,  ///< or no database of this program; never reset or written over
+  later_version,        ///< made by a later version of this program; left as it is
+  name_taken,           ///< another contact has this name
+};
+std::error_code make_error_code(DatabaseErrc code);
+
 struct ContactRow {
   protocol::PeerId id;
-  std::string name;  ///< given by this user; unique without regard to case
+  std::string name;  ///< given by this user; unique without regard to the case of ASCII letters
   bool verified = false;
   bool trusted = false;
   bool blocked = false;                ///< a blocked stranger is a row with an empty name
-  std::vector<std::string> addresses;  ///< "host:port", latest that worked first, at most 16
+  std::vector<std::string> addresses;  ///< "host:port", latest that worked first; more than
+                                       ///< kMaxContactAddresses are not kept
   std::string calls_itself;            ///< latest display name, hostile text
   UnixTime added = 0;
   UnixTime last_seen = 0;
@@ -71,15 +84,15 @@ struct ShareRow {
 /// the statement's purpose and the file.
 class Database {
  public:
-  /// Creates or migrates. A database of a later version, or a damaged one, is an error: nothing is
-  /// ever reset silently.
+  /// Creates (mode 0600) or migrates. A database of a later version, or a damaged or empty one, is
+  /// an error: nothing is ever reset silently.
   static Result<std::unique_ptr<Database>> open(const std::string& file);
   virtual ~Database() = default;
 
   virtual Result<std::vector<ContactRow>> contacts() = 0;
-  virtual Result<void> save(
-      const ContactRow& contact) = 0;  ///< insert or replace by id; synchronous FULL
-  virtual Result<void> remove_contact(const protocol::PeerId& id) = 0;
+  /// Insert or replace by id; synchronous FULL. DatabaseErrc::name_taken.
+  virtual Result<void> save(const ContactRow& contact) = 0;
+  virtual Result<void> remove_contact(const protocol::PeerId& id) = 0;  ///< synchronous FULL
 
   virtual Result<std::uint64_t> next_number() = 0;          ///< reserves it for good
   virtual Result<void> save(const OfferRow& offer) = 0;     ///< insert or replace by number
@@ -91,6 +104,7 @@ class Database {
     protocol::Direction direction;
     protocol::Outcome outcome;
   };
+  /// Those with ended >= when; what their `state` says, failed if it says nothing of an end.
   virtual Result<std::vector<EndedOffer>> ended_since(UnixTime when) = 0;
   /// Ended offers, newest first, `before` a number (0: from the newest); of one peer if given.
   virtual Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
@@ -102,3 +116,6 @@ class Database {
 };
 
 }  // namespace peer::storage
+
+template <>
+struct std::is_error_code_enum<peer::storage::DatabaseErrc> : std::true_type {};

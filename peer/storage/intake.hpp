@@ -13,6 +13,7 @@
 #include "protocol/result.hpp"
 #include "storage/catalogue.hpp"
 #include "storage/review.hpp"
+#include "storage/space_book.hpp"
 
 namespace peer::storage {
 
@@ -26,7 +27,7 @@ class Intake {
     std::uint64_t have_bytes = 0;  ///< verified and written, holes included
     std::uint64_t chosen_files = 0;
     std::uint64_t have_files = 0;
-    std::uint64_t failed_entries = 0;
+    std::uint64_t failed_entries = 0;  ///< failed here or gone
     std::uint64_t resumed_bytes =
         0;                ///< of have_bytes, what an earlier run of the program had written
     std::string current;  ///< path of a file lately written to
@@ -34,18 +35,20 @@ class Intake {
   struct Delivered {
     std::uint64_t files = 0;  ///< in this round
     std::uint64_t bytes = 0;
-    std::uint64_t failed = 0;
-    std::vector<protocol::Failure> failures;  ///< the first kMaxFailuresNamed
-    std::vector<std::string> roots;           ///< absolute final paths, at most 20
+    std::uint64_t failed = 0;                 ///< entries that could not be stored or placed here
+    std::vector<protocol::Failure> failures;  ///< of those, the first kMaxFailuresNamed
+    std::uint64_t gone = 0;                   ///< entries that the giver could not send
+    std::vector<protocol::Failure> gone_entries;  ///< of those, the first kMaxFailuresNamed
+    std::vector<std::string> roots;               ///< absolute final paths, at most 20
     bool complete =
         false;  ///< nothing of this offer is left to be wanted: all here, failed or gone
   };
 
   /// Opens or resumes: `record` is the offer's folder in our state (catalogue, journal), staging
-  /// lies in plan.folder and is named after `id`. Folders, links and empty files are made here.
-  /// `round` > 1 goes on with what earlier rounds delivered. Ranges that the journal claims are
-  /// believed if they were written since this boot of the machine, else they are re-hashed before
-  /// anything gets its final name.
+  /// lies in plan.folder (made if need be) and is named after `id`. `round` > 1 goes on with what
+  /// earlier rounds delivered; a new choice within a round takes the place of the old one. Ranges
+  /// that the journal claims are believed if they were written since this boot of the machine, else
+  /// they are lacking until recheck_step() found them good.
   static Result<std::shared_ptr<Intake>> open(const std::string& record,
                                               const protocol::OfferId& id, const LandingPlan& plan,
                                               std::uint64_t round);
@@ -54,10 +57,15 @@ class Intake {
   /// Quick. The next range to want, at most `max_length`, cut at multiples of kBlockBytes; nothing
   /// while all else is wanted by somebody or here.
   virtual std::optional<protocol::Range> take(std::uint64_t max_length) = 0;
+  /// Quick. What is lacking at the front of `hole`, taken whole: zeros are coming for it.
+  virtual std::optional<protocol::Range> take_within(protocol::Range hole) = 0;
   /// Quick. A range that was taken and not stored is lacking again.
   virtual void give_back(protocol::Range range) = 0;
-  /// Quick. Whether every chosen byte is stored, failed or gone (and nothing is being re-hashed).
+  /// Quick. Whether every chosen byte is stored, failed or gone, and nothing waits to be re-hashed.
   virtual bool all_here() const = 0;
+  /// Re-hashes one range that was claimed before this boot: here if it is good, else lacking. False
+  /// when nothing is left to re-hash. For a pool thread, beside everything else.
+  virtual bool recheck_step() = 0;
   virtual Progress progress() const = 0;  ///< quick
 
   class Writer {
@@ -65,9 +73,12 @@ class Intake {
     virtual ~Writer() = default;
     /// Verifies the digest (Errc::bad_digest: nothing was written, give the range back), writes,
     /// completes files whose last byte this was, notes it in the journal. Disk errors carry their
-    /// errno (ENOSPC, EDQUOT, EIO) and the path.
+    /// errno (ENOSPC, EDQUOT, EIO) and the path; the caller gives the range back. An entry that
+    /// cannot be stored here (its name is too long, say) fails by name and is no error. Of bytes
+    /// that nobody lacks any more nothing is written.
     virtual Result<void> store(std::uint64_t offset, std::span<const std::byte> bytes,
                                const protocol::Digest& digest) = 0;
+    /// A hole, within one file (Errc::bad_message otherwise).
     virtual Result<void> store_zeros(std::uint64_t offset, std::uint64_t length) = 0;
   };
   /// One per thread.
@@ -77,33 +88,19 @@ class Intake {
   /// removed.
   virtual Result<void> gone(std::uint64_t entry, const std::string& why) = 0;
 
-  /// Flushes the journal; a crash after this loses nothing that was stored before.
+  /// A crash of the program after this loses nothing that was stored before. (Nor without it: what
+  /// store() returned from is in the journal.)
   virtual Result<void> flush() = 0;
   /// all_here() holds: folders get their modes and times, everything its final name by the plan's
-  /// clash rule. An entry that cannot get it fails by name; the rest is delivered. Calling it again
-  /// after a crash goes on.
+  /// clash rule, links, empty files and empty folders too. An entry that cannot get it fails by
+  /// name; the rest is delivered. An error is the disk's; calling it again, after a crash too, goes
+  /// on. Nothing may be stored meanwhile.
   virtual Result<Delivered> deliver() = 0;
-  /// Removes staging and journal: only what this transfer made. With `keep`, complete files are
-  /// delivered first.
+  /// Removes staging and journal: only what this transfer made. With `keep`, complete files (and
+  /// links) are delivered first; delivered() tells which. Nothing else may be called after it.
   virtual Result<void> abandon(bool keep) = 0;
-};
-
-/// What transfers have been promised and not yet written, by file system, so that offers that only
-/// fit singly are not all accepted. Thread-safe, quick.
-class SpaceBook {
- public:
-  /// False if `bytes` do not fit beside what is promised already; `missing` tells by how much.
-  bool reserve(const protocol::OfferId& id, const std::string& folder, std::uint64_t bytes,
-               std::uint64_t& missing);
-  /// What remains promised to a transfer as it writes.
-  void update(const protocol::OfferId& id, std::uint64_t bytes_left);
-  void release(const protocol::OfferId& id);
-  SpaceBook();
-  ~SpaceBook();
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
+  /// What the last deliver() or abandon(true) returned or did.
+  virtual Delivered delivered() const = 0;
 };
 
 }  // namespace peer::storage

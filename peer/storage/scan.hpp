@@ -16,7 +16,9 @@ namespace peer::storage {
 enum class Links : std::uint8_t {
   inside,  ///< keep links whose target stays inside the offered tree; leave others out, reported
   all,     ///< keep every link as it is
-  follow,  ///< offer what they point to, loops and links out of the root reported
+  /// Offer what they point to if that lies below the same root and is reached by relative links;
+  /// loops and all other links are left out, reported.
+  follow,
 };
 
 struct ScanOptions {
@@ -27,6 +29,8 @@ struct ScanOptions {
   Links links = Links::inside;
   std::vector<std::string>
       never;  ///< absolute folders that are left out wherever met: our own state
+  std::string
+      beneath;  ///< absolute folder, for shares: a path that a link leads out of it is ENOENT
 };
 
 struct LeftOut {

@@ -15,10 +15,13 @@ namespace peer::trust {
 class Identity {
  public:
   /// Loads `file`, or makes it if it is not there (written whole to a new file, fsynced, renamed
-  /// without replacing, the folder fsynced). A file that group or others may read, is not ours, or
-  /// is damaged, is an error; never replaced.
+  /// without replacing, the folder fsynced); of two processes that make it at once, one wins and
+  /// both get its. A file that group or others may read, is not ours, is a link, or is damaged, is
+  /// an error that says what to do; never replaced.
   static Result<std::shared_ptr<const Identity>> load_or_make(const std::string& file);
   ~Identity();
+  Identity(const Identity&) = delete;
+  Identity& operator=(const Identity&) = delete;
 
   const protocol::PeerId& id() const { return id_; }
   EVP_PKEY* key() const { return key_; }              ///< owned by this

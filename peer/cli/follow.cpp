@@ -1,0 +1,163 @@
+#include "cli/follow.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.hpp"
+#include "cli/command_error.hpp"
+#include "cli/describe.hpp"
+#include "cli/json_fields.hpp"
+#include "cli/output.hpp"
+#include "cli/paths.hpp"
+#include "cli/progress.hpp"
+#include "cli/prompt.hpp"
+#include "cli/review_text.hpp"
+
+namespace peer::cli {
+namespace {
+
+class Follower {
+ public:
+  Follower(Attached& attached, const Common& common, std::function<void()> made)
+      : attached_(attached), common_(common), made_(std::move(made)), view_(common) {}
+
+  ExitCode run(Json body) {
+    const bool asks = !flag_of(body, "dry_run");
+    try {
+      const Json result = attached_.client->call(std::move(body), [this](const Json& message) {
+        message.contains("question") ? ask_identity(*attached_.client, common_, message)
+                                     : event(message);
+      });
+      clear_status();
+      return asks ? ended(result) : dry_run(result);
+    } catch (const Interrupted&) {
+      clear_status();
+      end_prompt(false);
+      say(how_to_go_on());
+      throw;
+    } catch (const CommandError& error) {
+      clear_status();
+      end_prompt(false);
+      if (error.code() == ExitCode::timed_out) say(how_to_go_on());
+      throw;
+    }
+  }
+
+ private:
+  void event(const Json& message) {
+    const std::string kind = text_of(message, "event");
+    if (kind == "scanning") {
+      show_status("scanning: " + base::count_of(number_of(message, "files"), "file") + ", " +
+                  base::size_text(number_of(message, "bytes")));
+    } else if (kind == "scanned") {
+      scanned(event_body(message, "scan"));
+    } else if (kind == "route") {
+      say_verbose(base::escaped(text_of(message, "text")));
+      if (!common_.verbose) show_status(base::escaped(text_of(message, "text")));
+    } else if (kind == "offered") {
+      offered(message);
+    } else if (kind == "progress") {
+      const Json offer = event_body(message, "offer");
+      number_ = number_of(offer, "number");
+      if (common_.json) print_row("progress", offer);
+      view_.update(offer);
+    }
+  }
+
+  void scanned(const Json& scan) {
+    clear_status();
+    if (common_.json) print_row("scanned", scan);
+    const auto lines = scan_lines(scan);
+    for (std::size_t i = 0; i < lines.size(); ++i) say(i == 0 ? "offering " + lines[i] : lines[i]);
+  }
+
+  void offered(const Json& message) {
+    number_ = number_of(message, "number");
+    if (made_) made_();
+    if (common_.json) print_row("offered", event_body(message, "offered"));
+    const std::string number = std::to_string(number_);
+    say(flag_of(message, "again") ? "the same as offer " + number + ", which goes on"
+                                  : "offer " + number + ": waiting for an answer");
+  }
+
+  ExitCode dry_run(const Json& result) {
+    if (common_.json) {
+      if (result.contains("scan")) print_row("scan", result["scan"]);
+      if (result.contains("review")) print_row("review", result["review"]);
+      return ExitCode::done;
+    }
+    std::vector<std::string> lines;
+    if (result.contains("scan")) {
+      lines = scan_lines(result["scan"]);
+      lines.front() = "would offer " + lines.front();
+    }
+    if (result.contains("review")) lines = review_lines(result["review"], kAnyWidth);
+    for (const std::string& line : lines) print(line);
+    return ExitCode::done;
+  }
+
+  ExitCode ended(const Json& result) {
+    if (made_) made_();
+    if (!result.contains("offers")) {  // --no-wait
+      common_.json ? print_row("number", result)
+                   : print(std::to_string(number_of(result, "number")));
+      return ExitCode::done;
+    }
+    for (const Json& offer : array_of(result, "offers")) {
+      if (common_.json) print_row("offer", offer);
+      view_.finish(offer);
+    }
+    const auto code = number_of(result, "exit");
+    return static_cast<ExitCode>(std::min<std::uint64_t>(code, 125));
+  }
+
+  std::string how_to_go_on() const {
+    if (number_ == 0) return "nothing was agreed on yet: run the same command again";
+    const std::string wait = common_.command("wait " + std::to_string(number_));
+    if (attached_.lasting()) return "it goes on in the running node; to follow it: " + wait;
+    return "to go on, run the same command again, or: " + wait;
+  }
+
+  Attached& attached_;
+  const Common& common_;
+  std::function<void()> made_;
+  TransferView view_;
+  std::uint64_t number_ = 0;
+};
+
+}  // namespace
+
+ExitCode follow(Attached& attached, const Common& common, Json body, std::function<void()> made) {
+  return Follower(attached, common, std::move(made)).run(std::move(body));
+}
+
+Json landing_fields(const Arguments& arguments) {
+  Json fields = Json::object();
+  if (arguments.given("to")) {
+    if (arguments.bytes("to").empty()) arguments.fail("--to needs a folder");
+    fields["to"] = bytes_value(absolute_path(arguments.bytes("to")));
+  }
+  if (arguments.given("as")) {
+    check_root_name(arguments, arguments.bytes("as"));
+    fields["as"] = bytes_value(arguments.bytes("as"));
+  }
+  check_globs(arguments);
+  if (arguments.given("only")) fields["only"] = bytes_values(arguments.list("only"));
+  if (arguments.given("except")) fields["except"] = bytes_values(arguments.list("except"));
+  if (arguments.given("on-clash")) {
+    constexpr std::array<std::string_view, 4> kRules = {"rename", "skip", "update", "overwrite"};
+    const std::string rule = arguments.text("on-clash");
+    if (std::find(kRules.begin(), kRules.end(), rule) == kRules.end())
+      arguments.fail("--on-clash is one of rename, skip, update, overwrite");
+    fields["on_clash"] = rule;
+  }
+  return fields;
+}
+
+void require_lasting(const Arguments& arguments, const Attached& attached) {
+  if (arguments.flag("no-wait") && !attached.lasting())
+    throw CommandError(ExitCode::usage, "--no-wait needs a running node to leave the work to: " +
+                                            arguments.common().command("start --background"));
+}
+
+}  // namespace peer::cli

@@ -1,0 +1,149 @@
+#include "cli/output.hpp"
+
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include "base/text.hpp"
+#include "cli/command_error.hpp"
+#include "cli/json_fields.hpp"
+
+namespace peer::cli {
+namespace {
+
+constexpr std::size_t kMinColumns = 20;
+constexpr std::size_t kMinRows = 8;
+constexpr char kClearLine[] = "\r\033[K";
+
+struct State {
+  OutputMode mode;
+  bool status_shown = false;
+  std::string prompt;  // what stands on the last line, empty if no question does
+};
+State& state() {
+  static State instance;
+  return instance;
+}
+
+void write_stderr(std::string_view text) {
+  while (!text.empty()) {
+    const ssize_t n = ::write(STDERR_FILENO, text.data(), text.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n <= 0) return;  // nobody is left to tell
+    text.remove_prefix(static_cast<std::size_t>(n));
+  }
+}
+
+/// A reader that has gone has had enough: that is no failure worth a word.
+[[noreturn]] void output_failed(int error) {
+  std::clearerr(stdout);
+  if (error == EPIPE) throw CommandError(ExitCode::failed, "");
+  throw CommandError(ExitCode::failed,
+                     std::string("write to standard output: ") + std::strerror(error));
+}
+
+void write_stdout(std::string_view text, bool flush) {
+  const bool ok = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() &&
+                  (!flush || std::fflush(stdout) == 0);
+  if (!ok) output_failed(errno);
+}
+
+winsize terminal_size() {
+  winsize size{};
+  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return {};
+  return size;
+}
+
+void write_line(std::string_view line) {
+  std::string text;
+  if (state().status_shown || !state().prompt.empty()) text = kClearLine;
+  state().status_shown = false;
+  text.append(line).append("\n").append(state().prompt);
+  write_stderr(text);
+}
+
+}  // namespace
+
+void set_output(OutputMode mode) { state().mode = mode; }
+const OutputMode& output_mode() { return state().mode; }
+
+void print(std::string_view line) {
+  clear_status();
+  write_stdout(std::string(line) + "\n", false);
+}
+
+void print_row(std::string_view type, const Json& fields) {
+  clear_status();
+  const std::string body = public_json(fields).dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string row = "{\"v\":1,\"type\":\"";
+  row.append(type).append("\"");
+  if (body.size() > 2) row.append(",").append(body, 1, body.size() - 2);
+  row.append("}\n");
+  write_stdout(row, true);
+}
+
+void finish_output() {
+  clear_status();
+  if (std::fflush(stdout) != 0) output_failed(errno);
+}
+
+void say(std::string_view line) {
+  if (!state().mode.quiet) write_line(line);
+}
+
+void say_verbose(std::string_view line) {
+  if (state().mode.verbose) say(line);
+}
+
+void complain(std::string_view line) {
+  if (!line.empty()) write_line("peer: " + std::string(line));
+}
+
+void show_status(std::string_view line) {
+  if (state().mode.quiet || !stderr_is_terminal() || !state().prompt.empty()) return;
+  write_stderr(kClearLine + clipped(line, terminal_columns() - 1));
+  state().status_shown = true;
+}
+
+void clear_status() {
+  if (state().status_shown) write_stderr(kClearLine);
+  state().status_shown = false;
+}
+
+void show_prompt(std::string_view line) {
+  clear_status();
+  state().prompt = line;
+  write_stderr(line);
+}
+
+void end_prompt(bool answered) {
+  if (state().prompt.empty()) return;
+  state().prompt.clear();
+  if (!answered) write_stderr("\n");
+}
+
+bool stderr_is_terminal() {
+  static const bool terminal = ::isatty(STDERR_FILENO) == 1;
+  return terminal;
+}
+
+std::size_t terminal_columns() {
+  const auto columns = terminal_size().ws_col;
+  return columns == 0 ? 80 : std::max<std::size_t>(columns, kMinColumns);
+}
+
+std::size_t terminal_rows() {
+  const auto rows = terminal_size().ws_row;
+  return rows == 0 ? 24 : std::max<std::size_t>(rows, kMinRows);
+}
+
+std::string clipped(std::string_view text, std::size_t columns) {
+  return base::escaped(text, std::max<std::size_t>(columns, 1));
+}
+
+}  // namespace peer::cli

@@ -1,1 +1,0 @@
-#include "net/tls.hpp"

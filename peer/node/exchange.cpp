@@ -1,0 +1,414 @@
+#include "node/exchange.hpp"
+
+#include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <ctime>
+#include <utility>
+
+#include "async/run_on.hpp"
+#include "node/failure.hpp"
+#include "node/fetching.hpp"
+#include "node/tasks.hpp"
+
+namespace peer::node {
+
+using protocol::Direction;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kExpiryLook{5};
+
+/// A wall-clock end as a point of the steady clock, so that a jump of the wall clock moves nothing that is open.
+protocol::Time steady_at(storage::UnixTime when) {
+  return steady_clock::now() + std::chrono::seconds(std::max<std::int64_t>(when - std::time(nullptr), 0));
+}
+
+template <class T>
+std::optional<T> decode_said(const std::string& said) {
+  if (said.empty()) return std::nullopt;
+  auto message = protocol::decode(said);
+  if (!message || !std::holds_alternative<T>(*message)) return std::nullopt;
+  return std::get<T>(std::move(*message));
+}
+
+protocol::GivenOffer given_from(const storage::OfferRow& row) {
+  protocol::GivenOffer given;
+  given.offer = row.offer;
+  given.expires_at = steady_at(row.expires);
+  given.state = static_cast<protocol::GivenOffer::State>(row.ledger_state);
+  given.round = row.round;
+  given.done_round = row.done_round;
+  given.accept = decode_said<protocol::Accept>(row.say);
+  given.cancel = decode_said<protocol::Cancel>(row.say);
+  return given;
+}
+
+protocol::TakenOffer taken_from(const storage::OfferRow& row) {
+  protocol::TakenOffer taken;
+  taken.offer = row.offer;
+  taken.expires_at = steady_at(row.expires);
+  taken.state = static_cast<protocol::TakenOffer::State>(row.ledger_state);
+  taken.round = row.round;
+  taken.accept = decode_said<protocol::Accept>(row.say);
+  taken.done = decode_said<protocol::Done>(row.say);
+  taken.reject = decode_said<protocol::Reject>(row.say);
+  taken.cancel = decode_said<protocol::Cancel>(row.say);
+  return taken;
+}
+
+template <class Said>
+void remember(std::string& say, const std::optional<Said>& message) {
+  if (message) say = protocol::encode(*message);
+}
+
+}  // namespace
+
+Exchange::Exchange(Services& services, Contacts& contacts, Offers& offers)
+    : services_(services), contacts_(contacts), offers_(offers), tasks_(services.io.get_executor(), log_task_error) {}
+
+Exchange::~Exchange() = default;
+
+void Exchange::restore() {
+  const auto open = offers_.open();
+  for (const auto& [number, offer] : open) {
+    auto& row = offer->row;
+    auto& pair = sessions_->pair(row.peer);
+    if (offer->given()) {
+      pair.ledger.restore(given_from(row));
+      continue;
+    }
+    offer->from_stranger = !contacts_.is_contact(row.peer);
+    auto taken = taken_from(row);
+    const auto where = taken.state;
+    pair.ledger.restore(std::move(taken));
+    if (where == protocol::TakenOffer::State::accepted) {
+      start_taking(offer, plan_from_json(row.options));
+    } else if (where == protocol::TakenOffer::State::open && !row.manifest_here) {
+      tasks_.spawn("fetch", fetch(offer));
+    }
+  }
+  tasks_.spawn("expiry", watch_expiry());
+}
+
+asio::awaitable<void> Exchange::stop() {
+  stopping_ = true;
+  for (const auto& [number, offer] : offers_.open()) {
+    if (offer->taking) offer->taking->stop();
+  }
+  for (const auto& [number, fetching] : fetches_) fetching->stop();
+  for (auto& serving : serving_) serving.lane->stop();
+  const auto busy = [&] {
+    return !serving_.empty() || std::ranges::any_of(offers_.open(), [](const auto& entry) { return entry.second->taking != nullptr; });
+  };
+  while (busy()) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
+  tasks_.cancel();
+  co_await tasks_.join();
+}
+
+bool Exchange::has_business(const Pair& pair) const {
+  if (!pair.ledger.given().empty() || !pair.ledger.gets().empty()) return true;
+  const auto& taken = pair.ledger.taken();
+  return std::ranges::any_of(taken, [&](const auto& entry) {
+    if (entry.second.state != protocol::TakenOffer::State::open) return true;
+    const auto offer = offers_.find(pair.id, entry.first, Direction::taken);
+    return offer && !offer->row.manifest_here;
+  });
+}
+
+void Exchange::note(const OfferPtr& offer) {
+  auto& row = offer->row;
+  auto& pair = sessions_->pair(row.peer);
+  row.say.clear();
+  if (const auto* given = pair.ledger.find_given(row.id); given && offer->given()) {
+    row.ledger_state = static_cast<std::uint8_t>(given->state);
+    row.round = given->round;
+    row.done_round = given->done_round;
+    if (given->state == protocol::GivenOffer::State::cancelling) {
+      remember(row.say, given->cancel);
+    } else {
+      remember(row.say, given->accept);
+    }
+  }
+  if (const auto* taken = pair.ledger.find_taken(row.id); taken && !offer->given()) {
+    using State = protocol::TakenOffer::State;
+    row.ledger_state = static_cast<std::uint8_t>(taken->state);
+    row.round = taken->round;
+    if (taken->state == State::accepted) remember(row.say, taken->accept);
+    if (taken->state == State::finishing) remember(row.say, taken->done);
+    if (taken->state == State::rejecting) remember(row.say, taken->reject);
+    if (taken->state == State::cancelling) remember(row.say, taken->cancel);
+  }
+  offers_.save(offer);
+}
+
+void Exchange::say(Pair& pair) {
+  if (pair.session && !pair.session->over()) {
+    pair.session->talk().sync(steady_clock::now());
+    pair.session->flush();
+  } else if (has_business(pair)) {
+    sessions_->keep_trying(pair);
+  }
+}
+
+// ---- what sessions tell
+
+struct Exchange::Handler {
+  Exchange& exchange;
+  Pair& pair;
+  Session& session;
+
+  void operator()(const protocol::Offered& event) { exchange.on_offered(pair, session, event); }
+  void operator()(const protocol::Accepted& event) { exchange.on_accepted(pair, event); }
+  void operator()(const protocol::Finished& event) { exchange.on_finished(pair, event); }
+  void operator()(const protocol::Cancelled& event) { exchange.on_cancelled(pair, event); }
+  void operator()(const protocol::Settled& event) { exchange.on_settled(pair, event); }
+  void operator()(const protocol::Troubled& event) { exchange.on_trouble(pair, session, event); }
+  void operator()(const protocol::Rejected& event) {
+    const auto offer = exchange.offers_.find(pair.id, event.reject.id, Direction::given);
+    if (!offer) return;
+    exchange.stop_lanes(*offer);
+    auto text = event.reject.text;
+    if (text.empty() && event.reject.reason != "declined") text = event.reject.reason;
+    exchange.offers_.end(offer, state::rejected, text);
+  }
+  void operator()(const protocol::RoundClosed& event) {
+    if (const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken)) exchange.note(offer);
+  }
+  void operator()(const protocol::EntryGone& event) {
+    const auto offer = exchange.offers_.find(pair.id, event.gone.id, Direction::taken);
+    if (offer && offer->taking) offer->taking->entry_gone(event.gone);
+  }
+  void operator()(const protocol::Greeted&) {
+    for (const auto& [number, offer] : exchange.offers_.open()) {
+      if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
+    }
+    for (const auto& [number, fetching] : exchange.fetches_) fetching->session_changed();
+    // The dialler opens the lanes of what is already being carried out.
+    for (const auto& [id, taken] : pair.ledger.taken()) {
+      if (taken.state == protocol::TakenOffer::State::accepted) exchange.sessions_->open_lanes(pair, id, taken.accept->lanes);
+    }
+  }
+  void operator()(const protocol::Checked& event) { exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check)); }
+  void operator()(const protocol::ListAsked& event) { exchange.on_request(pair, session, event); }
+  void operator()(const protocol::ListingCame& event) { exchange.on_request(pair, session, event); }
+  void operator()(const protocol::GetAsked& event) { exchange.on_request(pair, session, event); }
+  void operator()(const auto&) {}  // the session's own business
+
+  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session, protocol::Check check) {
+    auto source = co_await exchange.source_of(session->pair(), check.id);
+    if (!source) co_return;
+    auto job = [source, check] { return source->reader()->still_has(check.offset, check.length, check.digest); };
+    auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
+    if (session->over()) co_return;
+    session->talk().check_answer(check.id, {check.offset, check.offset + check.length}, same && *same);
+    session->flush();
+  }
+};
+
+void Exchange::happened(Pair& pair, Session& session, protocol::Event event) {
+  if (stopping_) return;
+  std::visit(Handler{*this, pair, session}, event);
+}
+
+void Exchange::block_came(Pair& pair, Session& session, IncomingBlock block) {
+  const auto offer = offers_.find(pair.id, block.data.id, Direction::taken);
+  if (!offer) return;
+  if (block.data.of == protocol::Of::manifest) {
+    if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->block_came(std::move(block));
+  } else if (offer->taking) {
+    offer->taking->block_came(session, std::move(block));
+  }
+}
+
+void Exchange::session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) {
+  for (const auto& want : unanswered) {
+    const auto offer = offers_.find(pair.id, want.id, Direction::taken);
+    if (offer && offer->taking) offer->taking->give_back(want);
+  }
+  // Lanes end with their session; the next one opens its own.
+  if (!pair.session || pair.session.get() == &session) {
+    for (auto& serving : serving_) {
+      if (serving.pair == &pair) serving.lane->stop();
+    }
+  }
+  for (const auto& [number, offer] : offers_.open()) {
+    if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
+  }
+}
+
+bool Exchange::expects_lane(Pair& pair, const protocol::OfferId& id) {
+  if (const auto offer = offers_.find(pair.id, id, Direction::taken)) return offer->taking && offer->taking->intake();
+  const auto* given = pair.ledger.find_given(id);
+  return given && given->state == protocol::GivenOffer::State::accepted && given->round > given->done_round;
+}
+
+bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) {
+  const auto lanes = serving_.size() +
+                     static_cast<std::size_t>(std::ranges::count_if(offers_.open(), [](const auto& entry) { return entry.second->lanes > 0; }));
+  if (stopping_ || lanes >= kMaxLanes || !session.greeted()) return false;
+  const auto theirs = session.talk().theirs()->limits;
+  if (const auto offer = offers_.find(pair.id, id, Direction::taken)) {
+    return offer->taking && offer->taking->add_lane(std::move(connection), theirs);
+  }
+  const auto offer = offers_.find(pair.id, id, Direction::given);
+  if (!offer) return false;
+  tasks_.spawn("serve lane", serve_lane(pair, offer, answer_form(session.talk()), theirs.block_bytes, std::move(connection)));
+  return true;
+}
+
+// ---- either direction
+
+void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
+  const auto offer = offers_.find(pair.id, event.id, event.direction);
+  if (!offer) return;
+  stop_lanes(*offer);
+  if (offer->taking) offer->taking->stop();
+  const auto told = [&]() -> std::string_view {
+    switch (event.outcome) {
+      case protocol::Outcome::done: return state::done;
+      case protocol::Outcome::rejected: return state::rejected;
+      case protocol::Outcome::cancelled: return state::cancelled;
+      case protocol::Outcome::expired: return state::expired;
+      default: return state::failed;
+    }
+  }();
+  // What this user was told already stays: a delivered offer is not un-delivered by a late word.
+  const bool known = offer->is(state::done) || offer->is(state::rejected) || offer->is(state::cancelled) || offer->is(state::failed);
+  if (known && event.outcome != protocol::Outcome::done) {
+    offers_.end(offer, std::string(offer->row.state));
+  } else if (offer->is(state::failed)) {
+    offers_.end(offer, state::failed);
+  } else {
+    std::string text;
+    if (told == state::failed) text = contacts_.called(pair.id) + " does not know this offer any more";
+    offers_.end(offer, told, text);
+  }
+}
+
+void Exchange::on_cancelled(Pair& pair, const protocol::Cancelled& event) {
+  const auto offer = offers_.find(pair.id, event.cancel.id, event.direction);
+  if (!offer) return;
+  stop_lanes(*offer);
+  if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
+  const auto what = event.cancel.reason == "expired" ? state::expired : state::cancelled;
+  auto text = event.cancel.text;
+  if (text.empty()) text = std::string("by the other side");
+  if (!offer->taking) {
+    offers_.end(offer, what, text);
+    return;
+  }
+  tasks_.spawn("abandon", abandon(offer, what, text));
+}
+
+void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled& event) {
+  const auto& trouble = event.trouble;
+  for (const auto& want : event.dropped) {
+    const auto offer = offers_.find(pair.id, want.id, Direction::taken);
+    if (offer && offer->taking) offer->taking->give_back(want);
+  }
+  if (trouble.request) on_request(pair, session, event);
+  if (!trouble.id) return;
+  if (const auto offer = offers_.find(pair.id, *trouble.id, Direction::given)) {
+    offer->trouble = trouble;
+    offer->trouble_is_ours = false;
+    if (trouble.code == protocol::wire_code(protocol::Errc::busy)) {
+      pair.ledger.end(*trouble.id, protocol::Outcome::rejected);
+      offers_.end(offer, state::rejected, "too many offers are open there");
+    }
+  } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken); taken && taken->taking && !event.dropped.empty()) {
+    taken->taking->giver_trouble(trouble);
+  }
+  services_.changed.notify_all();
+}
+
+asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool keep) {
+  auto& pair = sessions_->pair(offer->row.peer);
+  protocol::Cancel message;
+  message.id = offer->row.id;
+  message.reason = "cancelled";
+  CancelResult result;
+  result.removed_bytes = offer->given() ? 0 : offer->row.bytes_done;
+  auto said = pair.ledger.cancel(message);
+  if (!said) {
+    throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) + " cannot be cancelled: it has ended or is ending");
+  }
+  stop_lanes(*offer);
+  if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
+  offer->row.state = state::cancelled;
+  note(offer);
+  if (const auto taking = offer->taking) {
+    taking->stop();
+    while (offer->taking) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
+    if (const auto intake = taking->intake()) {
+      auto job = [intake, keep] { return intake->abandon(keep); };
+      auto done = co_await async::run_on(services_.disk, std::move(job));
+      if (!done) throw Failure(base::Exit::failed, done.error().text());
+    }
+    if (keep) {
+      result.kept.push_back(taking->plan().folder);
+      result.removed_bytes = 0;
+    }
+  }
+  say(pair);
+  co_return result;
+}
+
+/// The other side cancelled what was being carried out: staging goes, then the offer ends.
+asio::awaitable<void> Exchange::abandon(OfferPtr offer, std::string what, std::string text) {
+  const auto taking = offer->taking;
+  taking->stop();
+  while (offer->taking) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
+  if (const auto intake = taking->intake()) {
+    auto job = [intake] { return intake->abandon(false); };
+    auto done = co_await async::run_on(services_.disk, std::move(job));
+    if (!done) base::log(base::Level::error, "exchange", done.error().text());
+  }
+  offers_.end(offer, what, text);
+}
+
+void Exchange::cancel_all_with(const protocol::PeerId& peer) {
+  const auto open = offers_.open();
+  for (const auto& [number, offer] : open) {
+    if (offer->row.peer != peer) continue;
+    stop_lanes(*offer);
+    sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
+    if (offer->taking) {
+      tasks_.spawn("abandon", abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
+    } else {
+      offers_.end(offer, state::cancelled, "this peer was blocked or forgotten");
+    }
+  }
+}
+
+asio::awaitable<void> Exchange::watch_expiry() {
+  asio::steady_timer timer(services_.io);
+  while (!stopping_) {
+    const auto open = offers_.open();
+    const auto now = steady_clock::now();
+    for (const auto& [number, offer] : open) {
+      auto& pair = sessions_->pair(offer->row.peer);
+      if (const auto* given = pair.ledger.find_given(offer->row.id);
+          offer->given() && given && given->state == protocol::GivenOffer::State::open && given->expires_at <= now) {
+        protocol::Cancel message;
+        message.id = offer->row.id;
+        message.reason = "expired";
+        if (pair.ledger.cancel(message)) {
+          offer->row.state = state::expired;
+          note(offer);
+          say(pair);
+        }
+      }
+      if (const auto* taken = pair.ledger.find_taken(offer->row.id);
+          !offer->given() && taken && taken->state == protocol::TakenOffer::State::open && taken->expires_at <= now) {
+        pair.ledger.end(offer->row.id, protocol::Outcome::expired);
+        if (const auto it = fetches_.find(number); it != fetches_.end()) it->second->stop();
+        offers_.end(offer, state::expired);
+      }
+    }
+    timer.expires_after(kExpiryLook);
+    co_await timer.async_wait(asio::use_awaitable);
+  }
+}
+
+}  // namespace peer::node

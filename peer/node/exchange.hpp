@@ -1,0 +1,140 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/task_group.hpp"
+#include "node/contacts.hpp"
+#include "node/lane.hpp"
+#include "node/offers.hpp"
+#include "node/session.hpp"
+#include "node/sessions.hpp"
+#include "node/taking.hpp"
+#include "storage/review.hpp"
+
+namespace peer::node {
+
+class Fetching;
+
+/// A `get` of ours without its offer yet.
+struct OpenGet {
+  protocol::RequestId id;
+  protocol::PeerId peer;
+  std::vector<std::string> roots;   ///< last parts of the paths asked: what the answer's roots may be called
+  storage::LandingPlan plan;
+  OfferPtr offer;                   ///< the answer
+  std::string error;                ///< or why there is none
+  std::string error_code;
+};
+
+/// What happens between this peer and the others about offers: turns what sessions tell into offers' states, and what this user
+/// decides into words for the other side. Given offers in exchange_given.cpp, taken ones in exchange_taken.cpp.
+class Exchange : public SessionUser {
+ public:
+  Exchange(Services& services, Contacts& contacts, Offers& offers);
+  ~Exchange() override;
+  void use(Sessions& sessions) { sessions_ = &sessions; }
+  /// Other messages of a session: `list`, `get` and their answers.
+  std::function<void(Pair&, Session&, protocol::Event)> on_request;
+
+  /// Puts saved offers back into the ledgers and goes on with what was being carried out. Once, before any session.
+  void restore();
+  /// Stops every transfer; what has been stored stays.
+  asio::awaitable<void> stop();
+  bool has_business(const Pair& pair) const;
+
+  // ---- this user gives
+  /// The record stands in `offer->folder`. Says it now if there is a session, else in the next one.
+  void give(const OfferPtr& offer);
+
+  // ---- this user takes
+  /// Throws Failure: not enough space (exit 7), a folder that cannot be written, a wrong state.
+  asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan);
+  void reject(const OfferPtr& offer, const std::string& code, const std::string& text);
+  asio::awaitable<storage::Review> review(OfferPtr offer, storage::LandingPlan plan);  ///< throws Failure
+  storage::LandingPlan default_plan() const;
+
+  // ---- either
+  struct CancelResult {
+    std::vector<std::string> kept;
+    std::uint64_t removed_bytes = 0;
+  };
+  asio::awaitable<CancelResult> cancel(OfferPtr offer, bool keep);
+  void cancel_all_with(const protocol::PeerId& peer);  ///< it was blocked or forgotten
+
+  std::list<std::shared_ptr<OpenGet>>& open_gets() { return open_gets_; }
+  int watching_anyone = 0;  ///< clients that take strangers' offers now
+
+  // ---- what sessions tell
+  void happened(Pair& pair, Session& session, protocol::Event event) override;
+  void block_came(Pair& pair, Session& session, IncomingBlock block) override;
+  asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair, protocol::OfferId id) override;
+  void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) override;
+  bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) override;
+  bool expects_lane(Pair& pair, const protocol::OfferId& id) override;
+  void session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) override;
+
+ private:
+  struct Handler;
+  struct Serving {
+    OfferPtr offer;
+    Pair* pair;
+    std::unique_ptr<GivingLane> lane;
+  };
+
+  // given
+  void on_accepted(Pair& pair, const protocol::Accepted& event);
+  void on_finished(Pair& pair, const protocol::Finished& event);
+  asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
+  asio::awaitable<void> serve_lane(Pair& pair, OfferPtr offer, AnswerForm form, std::uint64_t block_bytes,
+                                   net::RawConnection connection);
+  void stop_lanes(const OfferRecord& offer);
+  void lane_ended(std::list<Serving>::iterator where);
+
+  // taken
+  void on_offered(Pair& pair, Session& session, const protocol::Offered& event);
+  asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address);
+  std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) const;
+  asio::awaitable<void> fetch(OfferPtr offer);
+  asio::awaitable<void> decide_alone(OfferPtr offer);
+  asio::awaitable<bool> answers_get(OfferPtr offer);
+  asio::awaitable<bool> trusted_to_come(OfferPtr offer);
+  asio::awaitable<void> carry_out(OfferPtr offer);
+  void start_taking(const OfferPtr& offer, storage::LandingPlan plan);
+  void delivered(const OfferPtr& offer, const storage::Intake::Delivered& result);
+  void taking_failed(const OfferPtr& offer, const std::string& text);
+
+  // either
+  void on_settled(Pair& pair, const protocol::Settled& event);
+  void on_cancelled(Pair& pair, const protocol::Cancelled& event);
+  void on_trouble(Pair& pair, Session& session, const protocol::Troubled& event);
+  asio::awaitable<void> abandon(OfferPtr offer, std::string what, std::string text);
+  asio::awaitable<void> watch_expiry();
+  /// Copies what the ledger holds into the row and saves it.
+  void note(const OfferPtr& offer);
+  void say(Pair& pair);
+
+  Services& services_;
+  Contacts& contacts_;
+  Offers& offers_;
+  Sessions* sessions_ = nullptr;
+  std::map<std::uint64_t, std::shared_ptr<Fetching>> fetches_;  ///< by offer number
+  std::list<Serving> serving_;
+  std::list<std::shared_ptr<OpenGet>> open_gets_;
+  bool stopping_ = false;
+  async::TaskGroup tasks_;
+};
+
+/// Failures with the entry's path and a NUL put before the text, looked up in the record. Blocking.
+std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector<protocol::Failure> failures);
+
+std::string plan_to_json(const storage::LandingPlan& plan);
+storage::LandingPlan plan_from_json(const std::string& json);
+
+}  // namespace peer::node

@@ -1,0 +1,134 @@
+#include <algorithm>
+#include <utility>
+
+#include "async/run_on.hpp"
+#include "base/text.hpp"
+#include "node/exchange.hpp"
+
+namespace peer::node {
+
+using protocol::Direction;
+using std::chrono::steady_clock;
+
+void Exchange::give(const OfferPtr& offer) {
+  auto& row = offer->row;
+  auto& pair = sessions_->pair(row.peer);
+  protocol::GivenOffer given;
+  given.offer = row.offer;
+  given.expires_at = steady_clock::now() + std::chrono::seconds(row.offer.expires);
+  pair.ledger.give(std::move(given));
+  row.state = state::pending;
+  note(offer);
+  say(pair);
+}
+
+asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair, protocol::OfferId id) {
+  const auto offer = offers_.find(pair.id, id, Direction::given);
+  if (!offer) co_return nullptr;
+  if (!offer->source) {
+    auto job = [folder = offer->folder] { return storage::Source::open(folder); };
+    auto opened = co_await async::run_on(services_.disk, std::move(job));
+    if (!opened) {
+      base::log(base::Level::error, "exchange", opened.error().text());
+      co_return nullptr;
+    }
+    if (!offer->source) offer->source = std::move(*opened);
+  }
+  co_return offer->source;
+}
+
+void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) {
+  const auto offer = offers_.find(pair.id, id, Direction::given);
+  if (!offer) return;
+  offer->sent_bytes += bytes;
+  offer->row.bytes_done = std::min(offer->row.bytes_done + bytes, offer->row.offer.bytes);
+  offer->meter.sample(offer->sent_bytes, steady_clock::now());
+  offer->trouble.reset();
+}
+
+void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
+  const auto offer = offers_.find(pair.id, event.accept.id, Direction::given);
+  if (!offer) return;
+  offer->trouble.reset();
+  if (!event.repeated) {
+    offer->row.state = state::active;
+    note(offer);
+  }
+  sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
+}
+
+void Exchange::on_finished(Pair& pair, const protocol::Finished& event) {
+  const auto& done = event.done;
+  const auto offer = offers_.find(pair.id, done.id, Direction::given);
+  if (!offer) return;
+  stop_lanes(*offer);
+  if (event.repeated) return;
+  auto& row = offer->row;
+  row.files_done = done.files;
+  row.bytes_done = done.bytes;
+  row.failed = done.failed;
+  offer->trouble.reset();
+  tasks_.spawn("finish", finish_given(offer, done));
+}
+
+/// Names the entries that failed before the record goes, then ends the offer or leaves the rest on offer.
+asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done) {
+  if (!done.failures.empty()) {
+    const auto* failures = &done.failures;
+    auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
+    offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
+  }
+  ++offer->rounds_closed;
+  if (done.complete) {
+    offers_.end(offer, state::done);
+  } else {
+    offer->row.state = state::partial;
+    note(offer);
+  }
+}
+
+std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector<protocol::Failure> failures) {
+  auto catalogue = storage::Catalogue::open(folder);
+  if (!catalogue) return failures;
+  const auto cursor = (*catalogue)->cursor();
+  for (auto& failure : failures) {
+    storage::PlacedEntry placed;
+    if (failure.entry >= (*catalogue)->entries() || !cursor->to_entry(failure.entry)) continue;
+    const auto found = cursor->next(placed);
+    if (found && *found) failure.text = placed.entry.path + '\0' + failure.text;
+  }
+  return failures;
+}
+
+// ---- lanes
+
+asio::awaitable<void> Exchange::serve_lane(Pair& pair, OfferPtr offer, AnswerForm form, std::uint64_t block_bytes,
+                                           net::RawConnection connection) {
+  auto source = co_await source_of(pair, offer->row.id);
+  if (!source || offer->ended() || stopping_) co_return;
+  const auto slot = serving_.insert(serving_.end(), Serving{offer, &pair, nullptr});
+  auto& io = services_.io;
+  GivingLane::Hooks hooks;
+  hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes) {
+    asio::post(io, [this, &pair, id, bytes] { bytes_sent(pair, id, bytes); });
+  };
+  hooks.ended = [this, &io, slot] { asio::post(io, [this, slot] { lane_ended(slot); }); };
+  slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form, block_bytes, std::move(hooks));
+  ++offer->lanes;
+  services_.changed.notify_all();
+}
+
+void Exchange::stop_lanes(const OfferRecord& offer) {
+  for (auto& serving : serving_) {
+    if (serving.offer.get() == &offer) serving.lane->stop();
+  }
+}
+
+void Exchange::lane_ended(std::list<Serving>::iterator where) {
+  where->lane->join();  // its thread has said its last word
+  if (where->offer->lanes > 0) --where->offer->lanes;
+  serving_.erase(where);
+  services_.changed.notify_all();
+}
+
+}  // namespace peer::node

@@ -1,0 +1,365 @@
+#include <unistd.h>
+
+#include <algorithm>
+#include <ctime>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <utility>
+
+#include "async/run_on.hpp"
+#include "base/text.hpp"
+#include "node/bytes_json.hpp"
+#include "node/exchange.hpp"
+#include "node/failure.hpp"
+#include "node/fetching.hpp"
+#include "node/wire_text.hpp"
+
+namespace peer::node {
+
+using base::Exit;
+using protocol::Direction;
+using protocol::Errc;
+using Json = nlohmann::json;
+
+// ---- an offer arrives
+
+/// The code an offer is turned away with before anyone sees it; empty if it may come in.
+std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) const {
+  const bool contact = contacts_.is_contact(pair.id);
+  if (contacts_.is_blocked(pair.id)) return std::string(protocol::wire_code(Errc::not_accepted));
+  if (contact || watching_anyone > 0) {
+    const bool fits = offer.entries() <= protocol::kMaxManifestEntries && offer.manifest_bytes <= protocol::kMaxManifestBytes;
+    return fits ? std::string() : std::string(protocol::wire_code(Errc::too_large));
+  }
+  const auto asked = std::ranges::any_of(open_gets_, [&](const auto& get) { return offer.get == get->id && get->peer == pair.id; });
+  if (asked) return {};
+  if (services_.settings.offers_from != "anyone") return std::string(protocol::wire_code(Errc::not_accepted));
+  if (offer.entries() > protocol::kMaxStrangerEntries || offer.manifest_bytes > protocol::kMaxStrangerManifestBytes) {
+    return std::string(protocol::wire_code(Errc::too_large));
+  }
+  std::size_t all = 0;
+  std::size_t here = 0;
+  for (const auto& [number, open] : offers_.open()) {
+    if (open->given() || !open->from_stranger || !(open->is(state::preparing) || open->is(state::pending))) continue;
+    ++all;
+    if (open->stranger_address == address) ++here;
+  }
+  const bool busy = all >= protocol::kMaxStrangerOffers || here >= protocol::kMaxStrangerOffersPerAddress;
+  return busy ? std::string(protocol::wire_code(Errc::busy)) : std::string();
+}
+
+void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered& event) {
+  if (event.repeated) {
+    for (const auto& [number, fetching] : fetches_) fetching->session_changed();
+    return;
+  }
+  auto address = session.remote();
+  address.resize(std::min(address.size(), address.rfind(':')));
+  if (const auto code = refusal(pair, event.offer, address); !code.empty()) {
+    protocol::Reject reject;
+    reject.id = event.offer.id;
+    reject.reason = code;
+    if (pair.ledger.reject(reject)) say(pair);
+    return;
+  }
+  tasks_.spawn("note offer", take_note(pair, event.offer, address));
+}
+
+asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address) {
+  storage::OfferRow row;
+  row.id = what.id;
+  row.peer = pair.id;
+  row.direction = Direction::taken;
+  row.state = state::preparing;
+  row.offer = what;
+  row.expires = std::time(nullptr) + static_cast<std::int64_t>(what.expires);
+  auto offer = co_await offers_.add(std::move(row));
+  offer->from_stranger = !contacts_.is_contact(pair.id);
+  offer->stranger_address = std::move(address);
+  offers_.save(offer);
+  co_await fetch(offer);
+}
+
+/// Brings the list here; then somebody can be asked.
+asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
+  auto& row = offer->row;
+  auto& pair = sessions_->pair(row.peer);
+  auto fetching = std::make_shared<Fetching>(services_, pair, row.offer, offer->folder);
+  fetches_[row.number] = fetching;
+  auto fetched = co_await fetching->run();
+  fetches_.erase(row.number);
+  if (stopping_ || offer->ended() || !offer->is(state::preparing)) co_return;
+  if (!fetched) {
+    protocol::Reject reject;
+    reject.id = row.id;
+    const bool theirs = fetched.error().code.category() == protocol::category();
+    reject.reason = protocol::wire_code(theirs ? Errc::bad_manifest : Errc::disk);
+    if (theirs) reject.text = wire_text(fetched.error().text(), protocol::kMaxTextBytes);
+    row.outcome_text = "its list cannot be taken: " + fetched.error().text();
+    row.state = state::failed;
+    base::log(base::Level::warning, "exchange", "offer " + std::to_string(row.number) + ": " + row.outcome_text);
+    if (pair.ledger.reject(reject)) {
+      note(offer);
+      say(pair);
+    }
+    co_return;
+  }
+  row.manifest_here = true;
+  offers_.set_state(offer, state::pending);
+  co_await decide_alone(offer);
+}
+
+/// What is taken without asking: the answer to our own `get`, and what a trusted contact gives within bounds.
+asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
+  try {
+    const bool asked_for = co_await answers_get(offer);
+    if (asked_for) co_return;
+    const bool trusted = co_await trusted_to_come(offer);
+    if (!trusted) co_return;
+    auto plan = default_plan();
+    plan.on_clash = storage::OnClash::rename;
+    co_await accept(offer, std::move(plan));
+  } catch (const Failure& failure) {
+    base::log(base::Level::info, "exchange", "offer " + std::to_string(offer->row.number) + " waits for an answer: " + failure.text());
+  }
+}
+
+asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
+  const auto found = std::ranges::find_if(open_gets_, [&](const auto& open) {
+    return offer->row.offer.get == open->id && open->peer == offer->row.peer && !open->offer;
+  });
+  if (found == open_gets_.end()) co_return false;
+  const auto get = *found;
+  sessions_->pair(offer->row.peer).ledger.answered(get->id);
+  auto review_plan = get->plan;
+  auto seen = co_await review(offer, review_plan);
+  const auto& roots = seen.roots;
+  const bool fits = seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
+    return std::ranges::find(get->roots, root) != get->roots.end();
+  });
+  if (!fits) {
+    get->error = "the answer holds other things than were asked for; it waits among the offers";
+    services_.changed.notify_all();
+    co_return true;
+  }
+  get->offer = offer;
+  std::string refused;
+  try {
+    co_await accept(offer, std::move(review_plan));
+  } catch (const Failure& failure) {
+    refused = failure.text();
+  }
+  if (!refused.empty()) get->error = refused;
+  services_.changed.notify_all();
+  co_return true;
+}
+
+asio::awaitable<bool> Exchange::trusted_to_come(OfferPtr offer) {
+  if (!contacts_.is_trusted(offer->row.peer) || offer->row.offer.bytes > kTrustedOfferBytes) co_return false;
+  auto plan = default_plan();
+  auto seen = co_await review(offer, std::move(plan));
+  const auto left = seen.free_bytes - std::min(seen.free_bytes, seen.needed_bytes);
+  co_return left >= seen.capacity_bytes / 100 * kTrustedFreePercent;
+}
+
+// ---- deciding
+
+storage::LandingPlan Exchange::default_plan() const {
+  storage::LandingPlan plan;
+  plan.folder = services_.settings.downloads;
+  storage::parse_on_clash(services_.settings.on_clash, plan.on_clash);
+  return plan;
+}
+
+asio::awaitable<storage::Review> Exchange::review(OfferPtr offer, storage::LandingPlan plan) {
+  const auto* what = &plan;
+  auto job = [folder = offer->folder, what]() -> Result<storage::Review> {
+    auto catalogue = storage::Catalogue::open(folder);
+    if (!catalogue) return std::move(catalogue).error();
+    return storage::review(**catalogue, *what);
+  };
+  auto seen = co_await async::run_on(services_.disk, std::move(job));
+  if (!seen) throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + ": " + seen.error().text());
+  co_return std::move(*seen);
+}
+
+namespace {
+
+bool is_home_or_root(const std::string& folder) {
+  std::error_code ignored;
+  return std::filesystem::equivalent(folder, "/", ignored) || std::filesystem::equivalent(folder, base::user_home(), ignored);
+}
+
+std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
+  return chosen.bytes >= kLaneWorthBytes || chosen.files >= kLaneWorthFiles ? kLanes : 0;
+}
+
+}  // namespace
+
+asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan) {
+  auto& row = offer->row;
+  const auto called = "offer " + std::to_string(row.number);
+  if (offer->taking) {
+    if (!offer->taking->paused()) throw Failure(Exit::failed, called + " is accepted already and being carried out: peer wait " + std::to_string(row.number));
+    offer->taking->resume();
+    co_return;
+  }
+  if (!(offer->is(state::pending) || offer->is(state::partial))) {
+    throw Failure(Exit::failed, called + " cannot be accepted: it is " + row.state);
+  }
+  if (is_home_or_root(plan.folder)) {
+    throw Failure(Exit::failed, called + ": files are not received straight into " + base::quoted(plan.folder) + ": name a folder below it with --to");
+  }
+  const auto where = plan;
+  auto seen = co_await review(offer, where);
+  if (!plan.as.empty() && seen.root_count != 1) {
+    throw Failure(Exit::usage, "--as names the one root of an offer; " + called + " has " + std::to_string(seen.root_count));
+  }
+  if (seen.folder_exists && !seen.folder_writable) {
+    throw Failure(Exit::failed, called + ": cannot write into " + base::quoted(plan.folder) + ": choose another folder with --to");
+  }
+  std::uint64_t missing = 0;
+  if (!services_.space.reserve(row.id, plan.folder, seen.needed_bytes, missing)) {
+    throw Failure(Exit::no_space, called + " needs " + base::size_text(seen.needed_bytes) + " in " + base::quoted(plan.folder) + ", where " +
+                                      base::size_text(seen.free_bytes) + " are free (" + base::size_text(missing) +
+                                      " missing, counting what other transfers still need): free some, or choose another folder with --to");
+  }
+  if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
+    throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");
+  }
+  auto& pair = sessions_->pair(row.peer);
+  protocol::Accept message;
+  message.id = row.id;
+  message.manifest = row.offer.manifest;
+  message.files = seen.chosen.files;
+  message.bytes = seen.chosen.bytes;
+  message.lanes = lanes_for(seen.chosen);
+  if (auto said = pair.ledger.accept(message); !said) {
+    services_.space.release(row.id);
+    throw Failure(Exit::failed, called + " cannot be accepted any more: " + said.error().text());
+  }
+  row.options = plan_to_json(plan);
+  row.state = state::active;
+  row.files_done = 0;
+  row.bytes_done = 0;
+  row.failed = 0;
+  row.failures.clear();
+  note(offer);
+  start_taking(offer, std::move(plan));
+  say(pair);
+  sessions_->open_lanes(pair, row.id, message.lanes);
+}
+
+void Exchange::reject(const OfferPtr& offer, const std::string& code, const std::string& text) {
+  auto& pair = sessions_->pair(offer->row.peer);
+  protocol::Reject message;
+  message.id = offer->row.id;
+  message.reason = code;
+  message.text = wire_text(text, protocol::kMaxTextBytes);
+  if (offer->is(state::partial)) {
+    protocol::Cancel cancel;  // a round was taken already: what is declined now is the rest
+    cancel.id = message.id;
+    cancel.reason = "cancelled";
+    cancel.text = message.text;
+    if (!pair.ledger.cancel(cancel)) throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + " has ended meanwhile");
+    offer->row.state = state::cancelled;
+  } else {
+    if (auto said = pair.ledger.reject(message); !said) {
+      throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + " cannot be rejected: it is " + offer->row.state);
+    }
+    offer->row.state = state::rejected;
+  }
+  if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
+  offer->row.outcome_text = text;
+  note(offer);
+  say(pair);
+}
+
+// ---- carrying it out
+
+void Exchange::start_taking(const OfferPtr& offer, storage::LandingPlan plan) {
+  auto& pair = sessions_->pair(offer->row.peer);
+  const auto* taken = pair.ledger.find_taken(offer->row.id);
+  offer->trouble.reset();
+  offer->taking = std::make_shared<Taking>(services_, offers_, pair, offer, std::move(plan), taken ? taken->round : 1);
+  tasks_.spawn("take", carry_out(offer));
+}
+
+asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
+  const auto taking = offer->taking;
+  auto ending = co_await taking->run();
+  offer->taking.reset();
+  offer->lanes = 0;
+  if (ending.kind == Taking::Ending::Kind::delivered) {
+    const auto* failures = &ending.delivered.failures;
+    auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
+    offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
+    delivered(offer, ending.delivered);
+  } else if (ending.kind == Taking::Ending::Kind::failed) {
+    taking_failed(offer, ending.text);
+  }
+  services_.changed.notify_all();
+}
+
+void Exchange::delivered(const OfferPtr& offer, const storage::Intake::Delivered& result) {
+  auto& row = offer->row;
+  auto& pair = sessions_->pair(row.peer);
+  row.files_done = result.files;
+  row.bytes_done = result.bytes;
+  row.failed = result.failed;
+  row.delivered_to = result.roots;
+  row.state = result.complete ? state::done : state::partial;
+  protocol::Done done;
+  done.id = row.id;
+  done.files = result.files;
+  done.bytes = result.bytes;
+  done.failed = result.failed;
+  done.complete = result.complete;
+  for (const auto& failure : result.failures) {
+    if (done.failures.size() == protocol::kMaxFailuresNamed) break;
+    done.failures.push_back({failure.entry, wire_text(failure.text, kFailureTextBytes)});
+  }
+  if (auto said = pair.ledger.finish(done); !said) base::log(base::Level::warning, "exchange", said.error().text());
+  note(offer);
+  say(pair);
+}
+
+void Exchange::taking_failed(const OfferPtr& offer, const std::string& text) {
+  auto& pair = sessions_->pair(offer->row.peer);
+  protocol::Cancel cancel;
+  cancel.id = offer->row.id;
+  cancel.reason = protocol::wire_code(Errc::bad_digest);
+  cancel.text = wire_text(text, protocol::kMaxTextBytes);
+  offer->row.state = state::failed;
+  offer->row.outcome_text = text;
+  if (pair.ledger.cancel(cancel)) note(offer);
+  say(pair);
+}
+
+// ---- plans in the database
+
+std::string plan_to_json(const storage::LandingPlan& plan) {
+  Json json;
+  json["to"] = json_bytes(plan.folder);
+  json["as"] = json_bytes(plan.as);
+  json["on_clash"] = storage::to_string(plan.on_clash);
+  json["only"] = json_byte_list(plan.selection.only);
+  json["except"] = json_byte_list(plan.selection.except);
+  json["entries"] = plan.selection.entries;
+  return json.dump();
+}
+
+storage::LandingPlan plan_from_json(const std::string& text) {
+  storage::LandingPlan plan;
+  const auto json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) return plan;
+  plan.folder = bytes_of(json, "to");
+  plan.as = bytes_of(json, "as");
+  storage::parse_on_clash(bytes_of(json, "on_clash"), plan.on_clash);
+  plan.selection.only = byte_list_of(json, "only");
+  plan.selection.except = byte_list_of(json, "except");
+  plan.selection.entries = numbers_of(json, "entries");
+  return plan;
+}
+
+}  // namespace peer::node

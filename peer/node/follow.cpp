@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <map>
+
+#include "base/exit_code.hpp"
+#include "node/requests.hpp"
+#include "protocol/errors.hpp"
+
+namespace peer::node {
+
+using base::Exit;
+using Json = nlohmann::json;
+using protocol::Errc;
+
+namespace {
+
+bool has_trouble(const OfferRecord& offer, Errc code) { return offer.trouble && offer.trouble->code == protocol::wire_code(code); }
+
+/// Our disk stopped it: a command does not wait for somebody to make room.
+bool stuck_here(const OfferRecord& offer) { return offer.is(state::active) && offer.trouble && offer.trouble_is_ours && !offer.given(); }
+
+}  // namespace
+
+bool is_settled(const OfferRecord& offer) {
+  if (offer.ended() || stuck_here(offer)) return true;
+  if (offer.given() && offer.is(state::active)) return false;
+  return !(offer.is(state::preparing) || offer.is(state::pending) || offer.is(state::active));
+}
+
+int exit_of(const OfferRecord& offer) {
+  auto exit = Exit::failed;
+  if (has_trouble(offer, Errc::no_space)) {
+    exit = Exit::no_space;
+  } else if (has_trouble(offer, Errc::bad_digest)) {
+    exit = Exit::integrity;
+  } else if (offer.is(state::done) || offer.is(state::partial)) {
+    exit = offer.row.failed == 0 ? Exit::done : Exit::partly;
+  } else if (offer.is(state::rejected) || offer.is(state::cancelled)) {
+    exit = Exit::rejected;
+  } else if (offer.is(state::expired)) {
+    exit = Exit::timed_out;
+  }
+  return static_cast<int>(exit);
+}
+
+asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr> offers) {
+  std::map<const OfferRecord*, std::string> shown_state;
+  auto last = std::chrono::steady_clock::time_point{};
+  for (;;) {
+    const auto now = std::chrono::steady_clock::now();
+    const bool tick = now - last >= kProgressEvery;
+    if (tick) last = now;
+    for (const auto& offer : offers) {
+      auto& shown = shown_state[offer.get()];
+      const auto state = offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
+      if (tick || shown != state) request.event("progress", offer_json(node, *offer));
+      shown = state;
+    }
+    if (request.stopped() || std::ranges::all_of(offers, [](const auto& offer) { return is_settled(*offer); })) break;
+    co_await node.services.changed.wait_for(kProgressEvery);
+  }
+  Json result;
+  result["offers"] = Json::array();
+  std::vector<int> exits;
+  for (const auto& offer : offers) {
+    result["offers"].push_back(offer_json(node, *offer));
+    exits.push_back(exit_of(*offer));
+  }
+  const bool alike = std::ranges::all_of(exits, [&](int exit) { return exit == exits.front(); });
+  result["exit"] = exits.empty() ? 0 : alike ? exits.front() : static_cast<int>(Exit::partly);
+  co_return result;
+}
+
+}  // namespace peer::node

@@ -1,0 +1,243 @@
+#include "node/lane.hpp"
+
+#include <algorithm>
+#include <cassert>
+#include <cstring>
+#include <utility>
+
+#include "base/log.hpp"
+#include "node/limits.hpp"
+
+namespace peer::node {
+
+namespace {
+
+constexpr std::size_t kInputBytes = 4096;  ///< messages of a lane are small; raw bytes do not pass through here
+constexpr int kIdleMs = 100;               ///< between looks for ranges that another connection gave back
+
+}  // namespace
+
+// ---- what both ends share
+
+Lane::Lane(net::RawConnection connection) : stream_(std::move(connection)), input_(kInputBytes) {}
+
+Lane::~Lane() { assert(!thread_.joinable()); }
+
+void Lane::start(std::function<void()> ended) {
+  thread_ = std::thread([this, ended = std::move(ended)] {
+    try {
+      work();
+    } catch (const std::exception& e) {
+      base::log(base::Level::error, "lane", e.what());
+    }
+    stream_.shutdown();
+    ended();
+  });
+}
+
+void Lane::stop() { stream_.stop(); }
+
+void Lane::join() {
+  if (thread_.joinable()) thread_.join();
+}
+
+bool Lane::readable() { return begin_ < end_ || stream_.readable(); }
+
+/// Feeds what is buffered; true when a whole message waits in frames_. begin_ == end_ + 1 never happens.
+bool Lane::take_frame() {
+  while (begin_ < end_) {
+    auto taken = frames_.feed(std::span(input_).subspan(begin_, end_ - begin_));
+    if (!taken) throw std::system_error(taken.error().code, "lane");
+    if (*taken == 0) return true;
+    begin_ += *taken;
+  }
+  return false;
+}
+
+std::optional<protocol::Message> Lane::next_message(int timeout_ms, bool& timed_out) {
+  timed_out = false;
+  for (;;) {
+    take_frame();
+    if (const auto body = frames_.next()) {
+      auto message = protocol::decode(*body);
+      if (message) return std::move(*message);
+      if (message.error().code == protocol::Errc::unknown_type) continue;
+      return std::nullopt;
+    }
+    auto got = stream_.read(input_, timeout_ms);
+    if (!got || *got == 0) {
+      timed_out = !got && got.error().code == std::errc::timed_out;
+      return std::nullopt;
+    }
+    begin_ = 0;
+    end_ = *got;
+  }
+}
+
+bool Lane::read_payload(std::span<std::byte> into) {
+  const auto buffered = std::min(into.size(), end_ - begin_);
+  std::memcpy(into.data(), input_.data() + begin_, buffered);
+  begin_ += buffered;
+  return static_cast<bool>(stream_.read_exactly(into.subspan(buffered), kLaneStallMs));
+}
+
+// ---- the giver's end
+
+GivingLane::GivingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Source> source,
+                       AnswerForm form, std::uint64_t block_bytes, Hooks hooks)
+    : Lane(std::move(connection)),
+      id_(id),
+      source_(std::move(source)),
+      reader_(source_->reader()),
+      form_(form),
+      block_bytes_(block_bytes),
+      hooks_(std::move(hooks)) {
+  start(hooks_.ended);
+}
+
+GivingLane::~GivingLane() = default;
+
+void GivingLane::work() {
+  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(protocol::kBlockBytes, block_bytes_)));
+  while (collect_wants() && answer(buffer)) {
+  }
+}
+
+/// Reads what has come; waits only when there is nothing to answer. False at the end of the connection.
+bool GivingLane::collect_wants() {
+  while (wants_.empty() || readable()) {
+    bool timed_out = false;
+    const auto message = next_message(wants_.empty() ? -1 : kLaneStallMs, timed_out);
+    if (!message) return false;
+    const auto* want = std::get_if<protocol::Want>(&*message);
+    if (!want) continue;
+    if (want->id != id_ || !wants_.add(*want)) return false;
+  }
+  return true;
+}
+
+bool GivingLane::answer(std::span<std::byte> buffer) {
+  const auto want = *wants_.next();
+  const auto found = read_answer(*reader_, want, buffer, form_);
+  if (found.error) {
+    base::log(base::Level::error, "lane", found.error->text());
+    return false;
+  }
+  if (found.gone) {
+    wants_.advance(found.gone->length);
+    const auto said = protocol::frame(*found.gone);
+    return static_cast<bool>(stream_.write(std::as_bytes(std::span(said)), kLaneStallMs));
+  }
+  const auto& data = *found.data;
+  if (data.zeros()) wants_.name_hole(id_, {data.offset, *data.until});
+  wants_.advance(data.length);
+  const auto header = protocol::frame(data);
+  if (!stream_.write(std::as_bytes(std::span(header)), kLaneStallMs)) return false;
+  if (data.payload() > 0 && !stream_.write(buffer.first(data.length), kLaneStallMs)) return false;
+  hooks_.sent(data.length);
+  return true;
+}
+
+// ---- the taker's end
+
+TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Intake> intake,
+                       protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused, Hooks hooks)
+    : Lane(std::move(connection)),
+      id_(id),
+      intake_(std::move(intake)),
+      writer_(intake_->writer()),
+      paused_(std::move(paused)),
+      hooks_(std::move(hooks)),
+      asked_(theirs),
+      block_(protocol::kBlockBytes) {
+  start(hooks_.ended);
+}
+
+TakingLane::~TakingLane() = default;
+
+void TakingLane::work() {
+  while (want_more()) {
+    const bool idle = asked_.open_count() == 0;
+    bool timed_out = false;
+    const auto message = next_message(idle ? kIdleMs : kLaneStallMs, timed_out);
+    if (!message && timed_out && idle) continue;
+    if (!message || !handle(*message)) break;
+  }
+  give_back_open();
+}
+
+/// Keeps the window full. False when the connection is gone.
+bool TakingLane::want_more() {
+  std::string out;
+  const auto ask = [&](protocol::Range range) {
+    protocol::Want want;
+    want.id = id_;
+    want.offset = range.begin;
+    want.length = range.length();
+    asked_.add(want);
+    out += protocol::frame(want);
+  };
+  if (hole_) ask(*std::exchange(hole_, std::nullopt));
+  while (!*paused_ && asked_.open_bytes() < kLaneWindowBytes && asked_.room(kLaneWantBytes)) {
+    const auto range = intake_->take(kLaneWantBytes);
+    if (!range) break;
+    ask(*range);
+  }
+  return out.empty() || stream_.write(std::as_bytes(std::span(out)), kLaneStallMs);
+}
+
+bool TakingLane::handle(const protocol::Message& message) {
+  if (const auto* data = std::get_if<protocol::Data>(&message)) return take_data(*data);
+  if (const auto* gone = std::get_if<protocol::Gone>(&message)) {
+    if (!asked_.answered(*gone)) return false;
+    if (auto noted = intake_->gone(gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text); !noted) {
+      hooks_.disk_trouble(noted.error());
+    }
+    if (intake_->all_here()) hooks_.all_here();
+    return true;
+  }
+  // `error` or `closed`: the giver ends this transfer's wants here.
+  return !std::holds_alternative<protocol::Trouble>(message) && !std::holds_alternative<protocol::Closed>(message);
+}
+
+bool TakingLane::take_data(const protocol::Data& data) {
+  if (data.of != protocol::Of::stream || !asked_.answered(data)) return false;
+  const protocol::Range range{data.offset, data.offset + data.length};
+  Result<void> stored;
+  if (data.zeros()) {
+    stored = writer_->store_zeros(data.offset, data.length);
+    // The rest of the hole costs nothing to want, however long it is.
+    if (stored && *data.until > range.end) hole_ = intake_->take_within({range.end, *data.until});
+  } else {
+    if (block_.size() < data.length) block_.resize(static_cast<std::size_t>(data.length));
+    const auto bytes = std::span(block_).first(static_cast<std::size_t>(data.length));
+    if (!read_payload(bytes)) {
+      intake_->give_back(range);
+      return false;
+    }
+    if (*paused_) {
+      intake_->give_back(range);
+      return true;
+    }
+    stored = writer_->store(data.offset, bytes, *data.digest);
+  }
+  if (!stored) {
+    intake_->give_back(range);
+    if (stored.error().code == protocol::Errc::bad_digest) {
+      hooks_.bad_block(stored.error());
+      return false;
+    }
+    *paused_ = true;
+    hooks_.disk_trouble(stored.error());
+    return true;
+  }
+  if (!std::exchange(had_block_, true)) hooks_.first_block();
+  if (intake_->all_here()) hooks_.all_here();
+  return true;
+}
+
+void TakingLane::give_back_open() {
+  for (const auto& want : asked_.open()) intake_->give_back({want.offset, want.offset + want.length});
+}
+
+}  // namespace peer::node

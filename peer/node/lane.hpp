@@ -1,0 +1,111 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <thread>
+
+#include "net/data_stream.hpp"
+#include "node/answer.hpp"
+#include "protocol/frame.hpp"
+#include "protocol/message.hpp"
+#include "protocol/wants.hpp"
+#include "storage/intake.hpp"
+#include "storage/source.hpp"
+
+namespace peer::node {
+
+/// An extra connection that carries blocks of one transfer, with the thread that does nothing else (DESIGN 7). Made, stopped
+/// and joined on the control thread; the hooks are called on the lane's own thread and post to the control thread.
+class Lane {
+ public:
+  virtual ~Lane();  ///< stopped and joined before
+  /// Ends the thread soon, at the latest when its present disk operation returns. Thread-safe.
+  void stop();
+  void join();
+
+ protected:
+  explicit Lane(net::RawConnection connection);
+  void start(std::function<void()> ended);
+  virtual void work() = 0;
+
+  /// The next whole message; nothing at a clean end or when `timeout_ms` passed (timed_out is set then). Bytes behind a
+  /// `data` message stay unread for read_payload().
+  std::optional<protocol::Message> next_message(int timeout_ms, bool& timed_out);
+  /// Whether a message, or part of one, can be had without waiting.
+  bool readable();
+  bool read_payload(std::span<std::byte> into);
+
+  net::DataStream stream_;
+
+ private:
+  bool take_frame();
+
+  protocol::FrameReader frames_;
+  std::vector<std::byte> input_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::thread thread_;
+};
+
+/// The giver's end: answers wants.
+class GivingLane final : public Lane {
+ public:
+  struct Hooks {
+    std::function<void(std::uint64_t bytes)> sent;
+    std::function<void()> ended;
+  };
+  GivingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Source> source, AnswerForm form,
+             std::uint64_t block_bytes, Hooks hooks);
+  ~GivingLane() override;
+
+ private:
+  void work() override;
+  bool collect_wants();
+  bool answer(std::span<std::byte> buffer);
+
+  protocol::OfferId id_;
+  std::shared_ptr<storage::Source> source_;
+  std::unique_ptr<storage::Source::Reader> reader_;
+  AnswerForm form_;
+  std::uint64_t block_bytes_;
+  Hooks hooks_;
+  protocol::ServedWants wants_;
+};
+
+/// The taker's end: wants what the intake lacks and stores what comes.
+class TakingLane final : public Lane {
+ public:
+  struct Hooks {
+    std::function<void()> first_block;
+    std::function<void()> all_here;
+    std::function<void(Error)> disk_trouble;
+    std::function<void(Error)> bad_block;      ///< wrong digest
+    std::function<void()> ended;
+  };
+  /// While `paused` nothing is wanted; what still comes is given back.
+  TakingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Intake> intake,
+             protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused, Hooks hooks);
+  ~TakingLane() override;
+
+ private:
+  void work() override;
+  bool want_more();
+  bool handle(const protocol::Message& message);
+  bool take_data(const protocol::Data& data);
+  void give_back_open();
+
+  protocol::OfferId id_;
+  std::shared_ptr<storage::Intake> intake_;
+  std::unique_ptr<storage::Intake::Writer> writer_;
+  std::shared_ptr<std::atomic<bool>> paused_;
+  Hooks hooks_;
+  protocol::AskedWants asked_;
+  std::vector<std::byte> block_;
+  std::optional<protocol::Range> hole_;  ///< rest of a hole that was named and is ours to want
+  bool had_block_ = false;
+};
+
+}  // namespace peer::node

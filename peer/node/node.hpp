@@ -1,0 +1,65 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <asio/io_context.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "async/task_group.hpp"
+#include "base/home.hpp"
+#include "net/listener.hpp"
+#include "node/contacts.hpp"
+#include "node/exchange.hpp"
+#include "node/offers.hpp"
+#include "node/services.hpp"
+#include "node/sessions.hpp"
+#include "node/sharing.hpp"
+
+namespace peer::node {
+
+/// Everything one running peer consists of; made, started and stopped in this order. Control thread.
+class Node {
+ public:
+  Node(asio::io_context& io, base::Home home, bool lasting);
+  ~Node();
+
+  /// Opens settings, identity and database and restores what was going on. Blocking; once.
+  Result<void> open();
+  /// Until stop(): runs what open() restored.
+  void start();
+  /// Ends sessions, transfers and tasks in order; then nothing of the node runs any more.
+  asio::awaitable<void> stop();
+
+  /// Listens on these addresses too (empty: all). `must`: a taken port is retried, then an error; else it is passed over.
+  asio::awaitable<Result<void>> listen(std::vector<std::string> addresses, std::uint16_t port, bool must);
+  bool listening() const { return !listeners_.empty(); }
+  std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port(); }
+  std::vector<std::string> reachable_at() const;
+  /// Reads the settings file again.
+  Result<void> reload();
+
+  /// Stays when the last client has gone; dials every contact.
+  void set_lasting();
+  bool lasting() const { return lasting_; }
+  std::function<void()> on_stop;  ///< a client asked the node to stop
+
+  Services services;
+  Contacts contacts;
+  Offers offers;
+  Exchange exchange;
+  Sessions sessions;
+  Sharing sharing;
+
+ private:
+  bool has_business(const Pair& pair) const;
+  void dial_contacts();
+
+  bool lasting_;
+  bool started_ = false;
+  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  async::TaskGroup tasks_;
+};
+
+}  // namespace peer::node

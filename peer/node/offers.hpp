@@ -1,0 +1,92 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "node/services.hpp"
+#include "storage/database.hpp"
+#include "storage/source.hpp"
+
+namespace peer::node {
+
+class Taking;
+
+/// What people call the state of an offer (LOCAL.md).
+namespace state {
+inline constexpr char preparing[] = "preparing";
+inline constexpr char pending[] = "pending";
+inline constexpr char active[] = "active";
+inline constexpr char partial[] = "partial";
+inline constexpr char done[] = "done";
+inline constexpr char rejected[] = "rejected";
+inline constexpr char cancelled[] = "cancelled";
+inline constexpr char expired[] = "expired";
+inline constexpr char failed[] = "failed";
+}  // namespace state
+
+/// Bytes a second, over the last few seconds of samples.
+class RateMeter {
+ public:
+  void sample(std::uint64_t total, std::chrono::steady_clock::time_point now);
+  double rate() const;  ///< 0 while unknown
+
+ private:
+  std::deque<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> samples_;
+};
+
+/// One offer, given or taken: its row of the database and what lives only while the program runs.
+struct OfferRecord {
+  storage::OfferRow row;
+  std::string folder;                       ///< its manifest, catalogue and journal
+  bool from_stranger = false;
+  std::string stranger_address;             ///< without port; bounds are per address
+  std::shared_ptr<storage::Source> source;  ///< given, once somebody wanted it
+  std::shared_ptr<Taking> taking;           ///< taken, while it is carried out
+  std::optional<protocol::Trouble> trouble; ///< why it does not go on, ours or the other side's
+  bool trouble_is_ours = false;
+  std::uint64_t sent_bytes = 0;             ///< given: in this run of the program
+  std::string current;                      ///< path of a file lately moved
+  std::uint32_t lanes = 0;
+  RateMeter meter;
+  std::uint64_t rounds_closed = 0;          ///< given: `done`s seen; tells `offer` that its first round has ended
+
+  bool ended() const { return row.ended != 0; }
+  bool given() const { return row.direction == protocol::Direction::given; }
+  bool is(std::string_view what) const { return row.state == what; }
+};
+using OfferPtr = std::shared_ptr<OfferRecord>;
+
+/// Every open offer in both directions, by number and by id; ended ones are in the database. Control thread.
+class Offers {
+ public:
+  explicit Offers(Services& services) : services_(services) {}
+
+  Result<void> load();  ///< blocking; once
+  /// Gives `row` a number and a folder path (not made) and keeps it.
+  asio::awaitable<OfferPtr> add(storage::OfferRow row);
+  OfferPtr find(std::uint64_t number) const;
+  OfferPtr find(const protocol::PeerId& peer, const protocol::OfferId& id, protocol::Direction direction) const;
+  const std::map<std::uint64_t, OfferPtr>& open() const { return open_; }
+  std::string folder_of(std::uint64_t number) const;
+
+  /// Writes the row later and wakes who follows.
+  void save(const OfferPtr& offer);
+  void set_state(const OfferPtr& offer, std::string_view state);
+  /// The last state: saved, taken out of the open ones, its folder removed unless `keep_folder`.
+  void end(const OfferPtr& offer, std::string_view state, std::string text = {});
+
+ private:
+  Services& services_;
+  std::map<std::uint64_t, OfferPtr> open_;
+};
+
+}  // namespace peer::node

@@ -1,0 +1,30 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "protocol/ledger.hpp"
+#include "protocol/message.hpp"
+#include "protocol/peer_id.hpp"
+
+namespace peer::node {
+
+class Session;
+
+/// This peer and one other: what they have agreed on, and the session between them if there is one. Lives as long as the node.
+struct Pair {
+  explicit Pair(const protocol::PeerId& who) : id(who) {}
+
+  protocol::PeerId id;
+  protocol::Ledger ledger;
+  std::shared_ptr<Session> session;      ///< greeted and alive; or none
+  std::uint64_t dials = 0;               ///< of this process; numbers sessions we dial
+  std::string heard_at;                  ///< "host:port" where it said it listens, seen by its session; a hint only
+  std::string calls_itself;              ///< its latest display name; hostile text
+  bool dialling = false;                 ///< a redial task runs
+};
+
+}  // namespace peer::node

@@ -1,0 +1,134 @@
+#include <ctime>
+
+#include "base/text.hpp"
+#include "node/bytes_json.hpp"
+#include "node/failure.hpp"
+#include "node/requests.hpp"
+#include "trust/names.hpp"
+
+namespace peer::node {
+
+using base::Exit;
+
+namespace {
+
+[[noreturn]] void no_such_contact(Node& node, const std::string& name) {
+  std::vector<std::string> names;
+  for (const auto& [id, row] : node.contacts.all()) {
+    if (!row.name.empty()) names.push_back(row.name);
+  }
+  const auto near = base::nearest(name, names);
+  std::string text = "no contact is called " + base::quoted(name);
+  if (!near.empty()) text += " (did you mean " + base::quoted(near) + "?)";
+  throw Failure(Exit::unknown, text + ": peer peers lists them, peer add NAME ADDRESS makes one");
+}
+
+trust::PeerWord parse_word(const std::string& word) {
+  auto parsed = trust::parse_peer_word(word, protocol::kDefaultPort);
+  if (!parsed) throw Failure(Exit::usage, parsed.error().text());
+  return std::move(*parsed);
+}
+
+void refuse_blocked(Node& node, const protocol::PeerId& id) {
+  if (node.contacts.is_blocked(id)) {
+    throw Failure(Exit::failed, node.contacts.called(id) + " is blocked: peer unblock " + node.contacts.called(id) + " first");
+  }
+}
+
+asio::awaitable<std::shared_ptr<Session>> reach_known(Node& node, protocol::PeerId id) {
+  refuse_blocked(node, id);
+  auto& pair = node.sessions.pair(id);
+  if (pair.session && !pair.session->over()) co_return pair.session;
+  auto reached = co_await node.sessions.reach(pair);
+  if (reached.session) co_return reached.session;
+  if (reached.met) {
+    const auto* row = node.contacts.find(id);
+    std::string where = "its address";
+    if (row && !row->addresses.empty()) where = row->addresses.front();
+    wrong_identity(node.contacts.called(id), where, id, *reached.met);
+  }
+  throw Failure(Exit::unreachable, reached.text);
+}
+
+/// An address the user gave: whoever was met there before must be there again.
+asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& request, trust::Address address, bool yes) {
+  const auto where = address.text();
+  const auto known = node.contacts.at_address(where);
+  std::optional<protocol::PeerId> expected;
+  if (known.size() == 1) expected = known.front()->id;
+  if (expected) {
+    refuse_blocked(node, *expected);
+    const auto& pair = node.sessions.pair(*expected);
+    if (pair.session && !pair.session->over() && pair.session->dialled_at() == where) co_return pair.session;
+  }
+  auto reached = co_await node.sessions.connect(address, expected);
+  if (reached.met) wrong_identity(node.contacts.called(*expected), where, *expected, *reached.met);
+  if (!reached.session) throw Failure(Exit::unreachable, dial_text(where, address.host, Error(reached.code, reached.text)));
+  const auto id = reached.session->pair().id;
+  refuse_blocked(node, id);
+  if (node.contacts.is_contact(id)) {
+    node.contacts.seen(id, reached.session->pair().calls_itself, where);
+    co_return reached.session;
+  }
+  const auto name = reached.session->pair().calls_itself;
+  co_await confirm_identity(request, id, where, name, yes);
+  storage::ContactRow row;
+  row.id = id;
+  row.name = node.contacts.free_name(name, id);
+  row.addresses = {where};
+  row.calls_itself = name;
+  row.added = std::time(nullptr);
+  row.last_seen = row.added;
+  co_await node.contacts.save(std::move(row));
+  co_return reached.session;
+}
+
+}  // namespace
+
+void wrong_identity(const std::string& who, const std::string& where, const protocol::PeerId& expected, const protocol::PeerId& met) {
+  throw Failure(Exit::identity, "STOP: " + base::escaped(where) + " answers with another identity than " + who +
+                                    "'s. Nothing was sent.\n  expected " + expected.text() + "\n  met      " + met.text() +
+                                    "\nEither it was set up anew, or somebody else answers there. Ask " + who +
+                                    " for the ID that 'peer id' shows; if it has really changed: peer forget " + who +
+                                    ", then peer add " + who + " " + base::escaped(where));
+}
+
+asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address, std::string name, bool yes) {
+  if (yes) co_return;
+  nlohmann::json question;
+  question["id"] = id.text();
+  question["address"] = address;
+  question["name"] = json_text(name);
+  const auto answer = co_await request.ask("identity", std::move(question));
+  if (!answer.is_boolean() || !answer.get<bool>()) {
+    throw Failure(Exit::identity, "the identity met at " + address + " was not confirmed: nothing was sent (" + id.text() + ")");
+  }
+}
+
+protocol::PeerId known_peer(Node& node, const std::string& word) {
+  const auto parsed = parse_word(word);
+  if (const auto* name = std::get_if<trust::ContactName>(&parsed)) {
+    const auto* row = node.contacts.find_name(name->name);
+    if (!row) no_such_contact(node, name->name);
+    return row->id;
+  }
+  if (const auto* id = std::get_if<protocol::PeerId>(&parsed)) return *id;
+  const auto where = std::get<trust::Address>(parsed).text();
+  const auto found = node.contacts.at_address(where);
+  if (found.size() == 1) return found.front()->id;
+  throw Failure(Exit::unknown, (found.empty() ? "no contact was met at " : "several contacts were met at ") + base::escaped(where) +
+                                   ": name the contact or its ID (peer peers)");
+}
+
+asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word, bool yes) {
+  auto parsed = parse_word(word);
+  if (auto* address = std::get_if<trust::Address>(&parsed)) {
+    const auto where = *address;
+    co_return co_await reach_address(node, request, where, yes);
+  }
+  const auto id = known_peer(node, word);
+  if (id == node.services.identity->id()) throw Failure(Exit::usage, "that is the ID of this peer itself");
+  co_return co_await reach_known(node, id);
+}
+
+}  // namespace peer::node

@@ -1,0 +1,148 @@
+#include <algorithm>
+
+#include "base/text.hpp"
+#include "node/bytes_json.hpp"
+#include "node/failure.hpp"
+#include "node/offering.hpp"
+#include "node/requests.hpp"
+
+namespace peer::node {
+
+using base::Exit;
+using Json = nlohmann::json;
+
+namespace {
+
+storage::ScanOptions scan_options(const Json& arguments) {
+  storage::ScanOptions options;
+  options.paths = byte_list_of(arguments, "paths");
+  options.as = bytes_of(arguments, "as");
+  options.selection.only = byte_list_of(arguments, "only");
+  options.selection.except = byte_list_of(arguments, "except");
+  const auto links = bytes_of(arguments, "links");
+  if (links == "all") options.links = storage::Links::all;
+  if (links == "follow") options.links = storage::Links::follow;
+  for (const auto& glob : options.selection.only) {
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--only " + base::quoted(glob) + ": " + wrong);
+  }
+  for (const auto& glob : options.selection.except) {
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--except " + base::quoted(glob) + ": " + wrong);
+  }
+  return options;
+}
+
+Json left_out_json(const std::vector<storage::LeftOut>& list) {
+  auto json = Json::array();
+  for (const auto& one : list) {
+    Json entry;
+    entry["path"] = json_bytes(one.path);
+    entry["why"] = json_text(one.why);
+    json.push_back(std::move(entry));
+  }
+  return json;
+}
+
+Json scan_json(const storage::ScanReport& report) {
+  auto json = totals_json(report.totals);
+  json["left_out"] = left_out_json(report.left_out);
+  json["left_out_count"] = report.left_out_count;
+  json["unreadable"] = left_out_json(report.unreadable);
+  json["unreadable_count"] = report.unreadable_count;
+  json["hard_link_copies"] = report.hard_link_copies;
+  json["hard_link_bytes"] = report.hard_link_bytes;
+  json["other_owners"] = report.other_owners;
+  json["acls_or_xattrs"] = report.acls_or_xattrs;
+  return json;
+}
+
+/// Tells the client how the walk goes on, until it is stopped.
+asio::awaitable<void> show_scan(Node& node, Request& request, storage::ScanProgress& progress) {
+  auto next = std::chrono::steady_clock::now() + kProgressEvery;
+  for (;;) {
+    co_await node.services.changed.wait_for(kProgressEvery);
+    if (request.stopped()) progress.stop = true;
+    if (std::chrono::steady_clock::now() < next) continue;
+    next = std::chrono::steady_clock::now() + kProgressEvery;
+    Json fields;
+    fields["files"] = progress.files.load();
+    fields["bytes"] = progress.bytes.load();
+    request.event("scanning", std::move(fields));
+  }
+}
+
+void log_nothing(std::string_view, std::exception_ptr) {}
+
+asio::awaitable<Scanned> scan_shown(Node& node, Request& request, storage::ScanOptions options) {
+  storage::ScanProgress progress;
+  async::TaskGroup showing(node.services.io.get_executor(), log_nothing);
+  showing.spawn("show scan", show_scan(node, request, progress));
+  std::exception_ptr failed;
+  std::optional<Scanned> scanned;
+  try {
+    scanned.emplace(co_await scan_for_offer(node.services, std::move(options), progress));
+  } catch (...) {
+    failed = std::current_exception();
+  }
+  showing.cancel();
+  co_await showing.join();
+  if (failed) std::rethrow_exception(failed);
+  co_return std::move(*scanned);
+}
+
+std::string route_text(Node& node, const Session& session, const protocol::PeerId& id) {
+  return "to " + node.contacts.called(id) + " via " + session.remote();
+}
+
+}  // namespace
+
+asio::awaitable<Json> do_offer(Node& node, Request& request) {
+  const auto& arguments = request.arguments();
+  auto options = scan_options(arguments);
+  const auto word = bytes_of(arguments, "peer");
+  const bool dry_run = flag_of(arguments, "dry_run");
+  std::shared_ptr<Session> session;
+  if (!dry_run) {
+    session = co_await reach_peer(node, request, word, flag_of(arguments, "yes"));
+    Json route;
+    route["text"] = route_text(node, *session, session->pair().id);
+    request.event("route", std::move(route));
+  }
+  auto scanned = co_await scan_shown(node, request, std::move(options));
+  request.event("scanned", scan_json(scanned.report));
+  if (dry_run) {
+    discard(node.services, scanned);
+    Json result;
+    result["scan"] = scan_json(scanned.report);
+    co_return result;
+  }
+  const auto peer = session->pair().id;
+  OfferPtr offer;
+  bool again = false;
+  if (!flag_of(arguments, "again")) {
+    offer = co_await same_offer(node.services, node.offers, peer, scanned);
+    again = offer != nullptr;
+  }
+  if (again) {
+    discard(node.services, scanned);
+  } else {
+    OfferWords words;
+    words.note = bytes_of(arguments, "note");
+    words.expires = std::chrono::seconds(number_of(arguments, "expires", static_cast<std::uint64_t>(protocol::kDefaultExpiry.count())));
+    words.expires = std::min<std::chrono::seconds>(words.expires, protocol::kMaxExpiry);
+    offer = co_await make_offer(node.offers, node.exchange, peer, std::move(scanned), std::move(words));
+  }
+  Json offered;
+  offered["number"] = offer->row.number;
+  offered["again"] = again;
+  request.event("offered", std::move(offered));
+  if (!flag_of(arguments, "wait", true)) {
+    Json result;
+    result["number"] = offer->row.number;
+    co_return result;
+  }
+  std::vector<OfferPtr> followed;
+  followed.push_back(offer);
+  co_return co_await follow(node, request, std::move(followed));
+}
+
+}  // namespace peer::node

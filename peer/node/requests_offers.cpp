@@ -1,0 +1,137 @@
+#include <algorithm>
+
+#include "async/run_on.hpp"
+#include "base/text.hpp"
+#include "node/bytes_json.hpp"
+#include "node/failure.hpp"
+#include "node/requests.hpp"
+
+namespace peer::node {
+
+using base::Exit;
+using Json = nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kEntriesOnPage = 200;  ///< of the longest paths still fit one message
+constexpr std::size_t kPageBytes = 128 * 1024;
+constexpr std::uint64_t kHistoryMost = 1000;
+
+Json entry_json(const storage::PlacedEntry& placed) {
+  const auto& entry = placed.entry;
+  Json json;
+  json["index"] = placed.index;
+  json["path"] = json_bytes(entry.path);
+  json["kind"] = protocol::to_string(entry.kind);
+  json["size"] = entry.size;
+  json["mode"] = entry.mode;
+  json["mtime_ns"] = entry.mtime;
+  if (entry.kind == protocol::Kind::link) json["target"] = json_bytes(entry.target);
+  return json;
+}
+
+/// Every entry of an offer's record, page by page.
+asio::awaitable<void> send_entries(Node& node, Request& request, OfferPtr offer) {
+  auto catalogue = storage::Catalogue::open(offer->folder);
+  if (!catalogue) throw Failure(Exit::failed, catalogue.error().text());
+  auto cursor = (*catalogue)->cursor();
+  bool more = true;
+  while (more && !request.stopped()) {
+    auto* walk = cursor.get();
+    auto job = [walk, &more]() -> Result<Json> {
+      auto page = Json::array();
+      std::size_t bytes = 0;
+      while (page.size() < kEntriesOnPage && bytes < kPageBytes) {
+        storage::PlacedEntry placed;
+        auto next = walk->next(placed);
+        if (!next) return std::move(next).error();
+        if (!*next) {
+          more = false;
+          break;
+        }
+        bytes += 6 * (placed.entry.path.size() + placed.entry.target.size());
+        page.push_back(entry_json(placed));
+      }
+      return page;
+    };
+    auto page = co_await async::run_on(node.services.disk, std::move(job));
+    if (!page) throw Failure(Exit::failed, page.error().text());
+    Json fields;
+    fields["entries"] = std::move(*page);
+    request.event("entries", std::move(fields));
+  }
+}
+
+}  // namespace
+
+asio::awaitable<Json> do_offers(Node& node, Request& request) {
+  const auto& arguments = request.arguments();
+  Json result;
+  if (!arguments.contains("offer")) {
+    result["offers"] = Json::array();
+    for (const auto& [number, offer] : node.offers.open()) {
+      if (offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial)) {
+        result["offers"].push_back(offer_json(node, *offer));
+      }
+    }
+    co_return result;
+  }
+  const auto kind = bytes_of(arguments, "want");
+  const auto want = kind == "incoming" ? WantOffer::incoming : kind == "outgoing" ? WantOffer::outgoing : WantOffer::any;
+  auto offer = select_offer(node, bytes_of(arguments, "offer"), want);
+  const bool listed = offer->given() || offer->row.manifest_here;
+  if (flag_of(arguments, "entries") && listed) co_await send_entries(node, request, offer);
+  result["offer"] = offer_json(node, *offer);
+  if (!offer->given() && listed && (offer->is(state::pending) || offer->is(state::partial))) {
+    const auto plan = node.exchange.default_plan();
+    auto seen = co_await node.exchange.review(offer, plan);
+    result["review"] = review_json(seen, plan);
+  }
+  co_return result;
+}
+
+asio::awaitable<Json> do_cancel(Node& node, Request& request) {
+  auto offer = select_offer(node, bytes_of(request.arguments(), "offer"), WantOffer::any);
+  auto done = co_await node.exchange.cancel(offer, flag_of(request.arguments(), "keep"));
+  Json result;
+  result["number"] = offer->row.number;
+  result["kept"] = json_byte_list(done.kept);
+  result["removed_bytes"] = done.removed_bytes;
+  co_return result;
+}
+
+asio::awaitable<Json> do_wait(Node& node, Request& request) {
+  auto selectors = byte_list_of(request.arguments(), "offers");
+  if (selectors.empty()) selectors.emplace_back();
+  std::vector<OfferPtr> offers;
+  for (const auto& selector : selectors) {
+    auto offer = co_await select_any_offer(node, selector);
+    offers.push_back(std::move(offer));
+  }
+  co_return co_await follow(node, request, std::move(offers));
+}
+
+asio::awaitable<Json> do_history(Node& node, Request& request) {
+  const auto& arguments = request.arguments();
+  std::optional<protocol::PeerId> peer;
+  if (const auto word = bytes_of(arguments, "peer"); !word.empty()) peer = known_peer(node, word);
+  const auto before = number_of(arguments, "before");
+  const auto limit = static_cast<std::size_t>(std::min(number_of(arguments, "limit", 50), kHistoryMost));
+  auto& database = *node.services.database;
+  auto job = [&database, before, limit, peer] { return database.history(before, limit, peer); };
+  auto rows = co_await async::run_on(node.services.database_thread, std::move(job));
+  if (!rows) throw Failure(Exit::failed, rows.error().text());
+  // Pages of some rows each: a row with many failures is long.
+  Json result;
+  result["offers"] = Json::array();
+  for (auto& row : *rows) {
+    OfferRecord offer;
+    offer.row = std::move(row);
+    Json fields;
+    fields["offers"] = Json::array({offer_json(node, offer)});
+    request.event("history", std::move(fields));
+  }
+  co_return result;
+}
+
+}  // namespace peer::node

@@ -1,0 +1,52 @@
+#pragma once
+
+#include <asio/io_context.hpp>
+#include <asio/thread_pool.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "async/event.hpp"
+#include "base/block_pool.hpp"
+#include "base/home.hpp"
+#include "base/log.hpp"
+#include "base/settings.hpp"
+#include "net/tls.hpp"
+#include "node/limits.hpp"
+#include "protocol/limits.hpp"
+#include "storage/database.hpp"
+#include "storage/intake.hpp"
+#include "trust/identity.hpp"
+
+namespace peer::node {
+
+/// What every part of the node uses. Made once, outlives them all. The control thread owns it; the pools, the block pools and the
+/// space book may be used from any thread, the database from `database_thread` only.
+struct Services {
+  Services(asio::io_context& context, base::Home where) : io(context), home(std::move(where)), changed(context.get_executor()) {}
+
+  asio::io_context& io;
+  base::Home home;
+  base::Settings settings;
+  std::shared_ptr<const trust::Identity> identity;
+  std::unique_ptr<net::TlsContext> tls;
+  protocol::Instance instance;
+  std::unique_ptr<storage::Database> database;
+  base::BlockPool sending{protocol::kSessionBlockBytes, kSessionBlocks};
+  base::BlockPool receiving{protocol::kSessionBlockBytes, kSessionBlocks};
+  storage::SpaceBook space;
+  async::Event changed;  ///< some offer's state, or a session, is not what it was
+  asio::thread_pool disk{kDiskThreads};
+  asio::thread_pool database_thread{1};
+
+  /// Writes to the database without waiting; in order; a failure is logged.
+  template <class Work>
+  void save_later(std::string what, Work work) {
+    asio::post(database_thread, [this, what = std::move(what), work = std::move(work)] {
+      if (auto saved = work(*database); !saved) base::log(base::Level::error, "database", what + ": " + saved.error().text());
+    });
+  }
+};
+
+}  // namespace peer::node

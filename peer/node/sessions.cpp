@@ -1,0 +1,383 @@
+#include "node/sessions.hpp"
+
+#include <algorithm>
+#include <asio/steady_timer.hpp>
+#include <random>
+#include <utility>
+
+#include "async/run_on.hpp"
+#include "async/with_timeout.hpp"
+#include "base/text.hpp"
+#include "net/dial.hpp"
+#include "node/tasks.hpp"
+#include "protocol/frame.hpp"
+
+namespace peer::node {
+
+using protocol::Errc;
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr char kAgent[] = "peer/" PEER_VERSION;
+constexpr std::chrono::milliseconds kLook{50};
+
+std::string host_of(const asio::ip::tcp::socket& socket) {
+  std::error_code ignored;
+  return socket.remote_endpoint(ignored).address().to_string();
+}
+
+}  // namespace
+
+std::string dial_text(const std::string& who, const std::string& where, const Error& error) {
+  const auto host = base::escaped(where);
+  if (error.code == std::errc::connection_refused) {
+    return who + ": " + host + " refused the connection: is 'peer start' running there?";
+  }
+  if (error.code == std::errc::timed_out || error.code == std::errc::host_unreachable) {
+    return who + ": no answer from " + host + ": is it on, and may a firewall drop TCP there? (there: sudo ufw allow 56744/tcp)";
+  }
+  return who + ": " + host + " cannot be reached: " + base::escaped(error.text());
+}
+
+Sessions::Sessions(Services& services, Contacts& contacts, SessionUser& next)
+    : services_(services), contacts_(contacts), next_(next), tasks_(services.io.get_executor(), log_task_error) {}
+
+Sessions::~Sessions() = default;
+
+Pair& Sessions::pair(const protocol::PeerId& id) {
+  auto& slot = pairs_[id];
+  if (!slot) slot = std::make_unique<Pair>(id);
+  return *slot;
+}
+
+protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const {
+  protocol::Hello hello;
+  hello.features = {"lanes", "xxh3", "zeros"};
+  if (!services_.settings.hidden || contacts_.is_contact(pair.id)) hello.name = services_.settings.name;
+  hello.agent = kAgent;
+  hello.port = port_;
+  hello.instance = services_.instance;
+  hello.dial = dial;
+  hello.limits.message_bytes = protocol::kMaxMessageBytes;
+  return hello;
+}
+
+// ---- coming in
+
+bool Sessions::may_come_in(const protocol::PeerId& id) const {
+  if (id == services_.identity->id() || contacts_.is_blocked(id)) return false;
+  if (contacts_.is_contact(id)) return true;
+  const auto strangers =
+      std::ranges::count_if(sessions_, [&](const auto& session) { return !contacts_.is_contact(session->pair().id); });
+  return static_cast<std::size_t>(strangers) < kMaxStrangerSessions;
+}
+
+void Sessions::welcome(asio::ip::tcp::socket socket) {
+  const auto host = host_of(socket);
+  if (stopping_ || connections_ >= kMaxConnections || handshakes_[host] >= kMaxHandshakesPerAddress) {
+    base::log(base::Level::warning, "sessions", "too many connections: one from " + host + " was closed");
+    return;
+  }
+  tasks_.spawn("welcome " + host, take_in(std::move(socket), host));
+}
+
+asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string host) {
+  ++connections_;
+  ++handshakes_[host];
+  auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls, net::TlsStream::Side::server);
+  const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
+  auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
+  std::optional<Result<FirstWord>> word;
+  if (shaken) {
+    auto heard = co_await async::with_timeout(first_word(*stream), begin_by - steady_clock::now());
+    word.emplace(std::move(heard));
+  }
+  if (--handshakes_[host] == 0) handshakes_.erase(host);
+  if (!shaken || !*word) {
+    const auto why = shaken ? word->error().text() : shaken.error().text();
+    base::log(base::Level::info, "sessions", "no session with " + host + ": " + why);
+  } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id)) {
+    auto said = std::move(**word);
+    if (said.attach) {
+      co_await take_lane(pair(id), std::move(stream), std::move(said));
+    } else {
+      auto session = begin(pair(id), std::move(stream), 0, std::move(said.bytes), {});
+      co_await run_session(session);
+    }
+  }
+  --connections_;
+}
+
+/// Reads up to the end of the first message; a lane says `attach` there.
+asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream& stream) {
+  FirstWord word;
+  protocol::FrameReader frames;
+  std::vector<std::byte> buffer(4096);
+  for (;;) {
+    auto got = co_await stream.read(buffer);
+    if (!got) co_return std::move(got).error();
+    if (*got == 0) co_return Error(std::make_error_code(std::errc::connection_reset), "closed before a first message");
+    const auto bytes = std::span<const std::byte>(buffer).first(*got);
+    auto taken = frames.feed(bytes);
+    if (!taken) co_return std::move(taken).error();
+    word.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    const auto body = frames.next();
+    if (!body) continue;
+    auto message = protocol::decode(*body);
+    if (!message) co_return std::move(message).error();
+    if (auto* attach = std::get_if<protocol::Attach>(&*message)) {
+      word.attach = *attach;
+      word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken, bytes.size() - *taken);
+    }
+    co_return std::move(word);
+  }
+}
+
+asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream, FirstWord word) {
+  const auto& attach = *word.attach;
+  const auto fits = [&] {
+    const auto& session = pair.session;
+    return session && !session->over() && !session->dialled() && session->key().dial == attach.dial &&
+           session->key().theirs == attach.instance;
+  };
+  const auto give_up = steady_clock::now() + protocol::kAttachWait;
+  while (!stopping_ && steady_clock::now() < give_up && !(fits() && next_.expects_lane(pair, attach.id))) {
+    co_await services_.changed.wait_for(kLook);
+  }
+  const bool good = !stopping_ && fits() && next_.expects_lane(pair, attach.id);
+  if (!good) co_return;  // closed without a hint which part did not fit
+  auto connection = stream->release();
+  connection.rest = word.bytes + connection.rest;
+  next_.lane_came(pair, *pair.session, attach.id, std::move(connection));
+}
+
+// ---- going out
+
+asio::awaitable<Reached> Sessions::connect(trust::Address address, std::optional<protocol::PeerId> expected) {
+  Reached reached;
+  const auto where = address.text();
+  auto socket = co_await net::dial(address.host, address.port, kDialTime);
+  if (!socket) {
+    reached.code = socket.error().code;
+    reached.text = socket.error().text();
+    co_return reached;
+  }
+  auto stream = std::make_unique<net::TlsStream>(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
+  auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
+  if (!shaken) {
+    reached.code = shaken.error().code;
+    reached.text = shaken.error().text();
+    co_return reached;
+  }
+  const auto id = stream->peer_id();
+  if (expected && id != *expected) {
+    reached.met = id;
+    reached.text = "another identity answers there";
+    co_return reached;
+  }
+  if (id == services_.identity->id()) {
+    reached.code = std::make_error_code(std::errc::invalid_argument);
+    reached.text = "that is this peer itself";
+    co_return reached;
+  }
+  auto& with = pair(id);
+  if (with.session && !with.session->over()) {
+    reached.session = with.session;
+    co_return reached;
+  }
+  auto session = begin(with, std::move(stream), ++with.dials, {}, where);
+  tasks_.spawn("session " + where, run_session(session));
+  while (!session->greeted() && !session->over()) co_await services_.changed.wait_for(kLook);
+  // Of crossed sessions this one may have lost by now; the pair's is the one to use.
+  if (with.session && !with.session->over()) {
+    reached.session = with.session;
+  } else {
+    reached.code = std::make_error_code(std::errc::connection_reset);
+    reached.text = "it closed the connection without a greeting: it may have blocked this peer, or takes no more strangers";
+  }
+  co_return reached;
+}
+
+asio::awaitable<Reached> Sessions::reach(Pair& pair) {
+  Reached last;
+  std::vector<std::string> addresses;
+  if (const auto* row = contacts_.find(pair.id)) addresses = row->addresses;
+  if (!pair.heard_at.empty()) addresses.push_back(pair.heard_at);
+  const auto who = contacts_.called(pair.id);
+  last.code = std::make_error_code(std::errc::host_unreachable);
+  last.text = who + ": no address is known; give one: peer add NAME ADDRESS, or let it dial this peer";
+  for (const auto& text : addresses) {
+    if (pair.session && !pair.session->over()) break;
+    auto address = trust::parse_address(text, protocol::kDefaultPort);
+    if (!address) continue;
+    auto reached = co_await connect(*address, pair.id);
+    if (reached.session) co_return reached;
+    if (!reached.met) reached.text = dial_text(who, address->text(), Error(reached.code, reached.text));
+    if (reached.met || !last.met) last = std::move(reached);
+  }
+  if (pair.session && !pair.session->over()) {
+    Reached there;
+    there.session = pair.session;
+    co_return there;
+  }
+  co_return last;
+}
+
+void Sessions::keep_trying(Pair& pair) {
+  if (pair.dialling || stopping_) return;
+  pair.dialling = true;
+  tasks_.spawn("redial", redial(pair));
+}
+
+asio::awaitable<void> Sessions::redial(Pair& pair) {
+  static thread_local std::minstd_rand jitter{std::random_device{}()};
+  auto pause = std::chrono::duration_cast<std::chrono::milliseconds>(kRedialFirst);
+  while (!stopping_ && has_business(pair) && !contacts_.is_blocked(pair.id)) {
+    if (pair.session && !pair.session->over()) break;
+    auto reached = co_await reach(pair);
+    if (reached.session) break;
+    const auto spread = std::uniform_int_distribution<int>(80, 120)(jitter);
+    const auto until = steady_clock::now() + pause * spread / 100;
+    while (!stopping_ && steady_clock::now() < until && !pair.session) co_await services_.changed.wait_for(until - steady_clock::now());
+    pause = std::min(pause * 2, std::chrono::duration_cast<std::chrono::milliseconds>(kRedialMost));
+  }
+  pair.dialling = false;
+}
+
+void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count) {
+  const auto session = pair.session;
+  if (!session || !session->dialled() || !session->talk().both_have("lanes")) return;
+  for (std::uint32_t i = 0; i < std::min(count, protocol::kMaxLanes); ++i) tasks_.spawn("dial lane", dial_lane(pair, session, id));
+}
+
+asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id) {
+  auto address = trust::parse_address(session->dialled_at(), protocol::kDefaultPort);
+  if (!address) co_return;
+  auto socket = co_await net::dial(address->host, address->port, kDialTime);
+  if (!socket) co_return;
+  net::TlsStream stream(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
+  auto shaken = co_await async::with_timeout(stream.handshake(), protocol::kHandshakeTime);
+  if (!shaken || stream.peer_id() != pair.id) co_return;
+  protocol::Attach attach;
+  attach.id = id;
+  attach.instance = services_.instance;
+  attach.dial = session->key().dial;
+  const auto said = protocol::frame(attach);
+  auto sent = co_await stream.write(std::as_bytes(std::span(said)));
+  const auto give_up = steady_clock::now() + protocol::kAttachWait;
+  while (sent && !session->over() && !next_.expects_lane(pair, id) && steady_clock::now() < give_up) {
+    co_await services_.changed.wait_for(kLook);
+  }
+  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id)) co_return;
+  next_.lane_came(pair, *session, id, stream.release());
+}
+
+// ---- sessions
+
+std::shared_ptr<Session> Sessions::begin(Pair& pair, std::unique_ptr<net::TlsStream> stream, std::uint64_t dial,
+                                         std::string first, std::string address) {
+  auto session = std::make_shared<Session>(services_, pair, *this, std::move(stream), hello_for(pair, dial), std::move(first),
+                                           std::move(address));
+  sessions_.push_back(session);
+  return session;
+}
+
+asio::awaitable<void> Sessions::run_session(std::shared_ptr<Session> session) {
+  co_await session->run();
+  std::erase(sessions_, session);
+  services_.changed.notify_all();
+}
+
+void Sessions::happened(Pair& pair, Session& session, protocol::Event event) {
+  if (const auto* hello = std::get_if<protocol::Greeted>(&event)) {
+    pair.calls_itself = hello->hello.name;
+    if (hello->hello.port != 0) {
+      auto from = trust::parse_address(session.remote(), hello->hello.port);
+      if (from) {
+        from->port = hello->hello.port;
+        pair.heard_at = from->text();
+      }
+    }
+    contacts_.seen(pair.id, hello->hello.name, session.dialled_at());
+    greeted(pair, session);
+  }
+  if (const auto* over = std::get_if<protocol::Over>(&event)) {
+    base::log(base::Level::info, "sessions", contacts_.called(pair.id) + " at " + session.remote() + ": " + over->error.text());
+  }
+  next_.happened(pair, session, std::move(event));
+}
+
+void Sessions::greeted(Pair& pair, Session& session) {
+  const auto fresh = session.shared_from_this();
+  const auto old = pair.session;
+  if (!old || old->over() || old == fresh) {
+    pair.session = fresh;
+    services_.changed.notify_all();
+    return;
+  }
+  switch (protocol::which_stays(old->key(), fresh->key(), services_.identity->id() < pair.id)) {
+    case protocol::Keep::the_old: keep(pair, old, fresh); break;
+    case protocol::Keep::the_new: keep(pair, fresh, old); break;
+    case protocol::Keep::the_old_if_it_answers: tasks_.spawn("duel", duel(old, fresh)); break;
+    case protocol::Keep::the_new_if_it_answers:
+      pair.session = fresh;
+      tasks_.spawn("duel", duel(fresh, old));
+      break;
+  }
+  services_.changed.notify_all();
+}
+
+/// Crossed dials: the better one stays unless it is silent.
+asio::awaitable<void> Sessions::duel(std::shared_ptr<Session> better, std::shared_ptr<Session> other) {
+  const auto asked = steady_clock::now();
+  if (!better->over()) {
+    better->talk().ping();
+    better->flush();
+  }
+  while (!better->over() && !other->over() && better->heard() <= asked && steady_clock::now() < asked + protocol::kCrossedPing) {
+    co_await services_.changed.wait_for(kLook);
+  }
+  auto& with = better->pair();
+  if (better->over() || better->heard() <= asked) {
+    keep(with, other, better);
+  } else {
+    keep(with, better, other);
+  }
+}
+
+void Sessions::keep(Pair& pair, const std::shared_ptr<Session>& stays, const std::shared_ptr<Session>& goes) {
+  if (!stays->over()) {
+    pair.session = stays;
+    stays->talk().sync(steady_clock::now());
+    stays->flush();
+  }
+  // Of crossed ones only the lower ID closes the loser, or both might close what the other keeps.
+  const bool crossed = stays->dialled() != goes->dialled() && stays->key().theirs == goes->key().theirs;
+  if (!crossed || services_.identity->id() < pair.id) goes->leave(Errc::replaced, "a newer session took over");
+}
+
+void Sessions::session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) {
+  if (pair.session.get() == &session) {
+    pair.session.reset();
+    for (const auto& other : sessions_) {
+      if (&other->pair() == &pair && other.get() != &session && other->greeted() && !other->over()) pair.session = other;
+    }
+  }
+  next_.session_ended(pair, session, std::move(unanswered));
+  if (!pair.session && !stopping_ && has_business(pair)) keep_trying(pair);
+  services_.changed.notify_all();
+}
+
+asio::awaitable<void> Sessions::stop() {
+  stopping_ = true;
+  const auto all = sessions_;
+  for (const auto& session : all) session->leave(Errc::leaving, "this peer is stopping");
+  services_.changed.notify_all();
+  const auto give_up = steady_clock::now() + std::chrono::seconds(2);
+  while (!sessions_.empty() && steady_clock::now() < give_up) co_await services_.changed.wait_for(kLook);
+  tasks_.cancel();
+  co_await tasks_.join();
+}
+
+}  // namespace peer::node

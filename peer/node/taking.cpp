@@ -1,0 +1,337 @@
+#include "node/taking.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "async/run_on.hpp"
+#include "async/task_group.hpp"
+#include "base/text.hpp"
+#include "node/tasks.hpp"
+#include "node/wire_text.hpp"
+
+namespace peer::node {
+
+using std::chrono::steady_clock;
+
+namespace {
+
+constexpr std::chrono::seconds kRemedyLooks{5};
+
+bool is_space_trouble(const std::error_code& code) {
+  return code == std::errc::no_space_on_device || code == std::error_code(EDQUOT, std::generic_category());
+}
+
+}  // namespace
+
+Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer, storage::LandingPlan plan, std::uint64_t round)
+    : services_(services),
+      offers_(offers),
+      pair_(pair),
+      offer_(std::move(offer)),
+      plan_(std::move(plan)),
+      round_(round),
+      wake_(services.io.get_executor()),
+      queue_event_(services.io.get_executor()) {}
+
+Taking::~Taking() = default;
+
+asio::awaitable<Taking::Ending> Taking::run() {
+  const auto self = shared_from_this();
+  Ending ending;
+  async::TaskGroup tasks(services_.io.get_executor(), log_task_error);
+  bool working = false;
+  while (!stopping_ && failure_.empty()) {
+    if (*paused_) {
+      look_for_remedy();
+      co_await wake_.wait_for(kProgressEvery);
+      continue;
+    }
+    if (!intake_) {
+      auto opened = co_await open();
+      if (!opened) {
+        disk_trouble(opened.error());
+        continue;
+      }
+      tasks.spawn("taking store", store_loop());
+      tasks.spawn("taking recheck", recheck_loop());
+      working = true;
+    }
+    if (intake_->all_here() && queue_.empty() && recheck_done_) {
+      show_progress();
+      auto delivered = co_await deliver();
+      if (!delivered) {
+        disk_trouble(delivered.error());
+        continue;
+      }
+      ending.kind = Ending::Kind::delivered;
+      ending.delivered = std::move(*delivered);
+      break;
+    }
+    want_on_session();
+    co_await wake_.wait_for(kProgressEvery);
+    show_progress();
+  }
+  stopping_ = true;
+  *paused_ = true;
+  if (working) {
+    queue_event_.notify_all();
+    tasks.cancel();
+    co_await tasks.join();
+  }
+  co_await join_lanes();
+  if (intake_) {
+    const auto intake = intake_;
+    auto job = [intake] { return intake->flush(); };
+    auto flushed = co_await async::run_on(services_.disk, std::move(job));
+    if (!flushed) base::log(base::Level::error, "taking", flushed.error().text());
+  }
+  if (!failure_.empty()) {
+    ending.kind = Ending::Kind::failed;
+    ending.text = failure_;
+  }
+  services_.space.release(offer_->row.id);
+  co_return ending;
+}
+
+void Taking::stop() {
+  stopping_ = true;
+  wake_.notify_all();
+}
+
+void Taking::resume() {
+  *paused_ = false;
+  bad_blocks_ = 0;
+  offer_->trouble.reset();
+  services_.changed.notify_all();
+  wake_.notify_all();
+}
+
+asio::awaitable<Result<void>> Taking::open() {
+  auto job = [record = offer_->folder, id = offer_->row.id, plan = plan_, round = round_] {
+    return storage::Intake::open(record, id, plan, round);
+  };
+  auto opened = co_await async::run_on(services_.disk, std::move(job));
+  if (!opened) co_return std::move(opened).error();
+  intake_ = std::move(*opened);
+  writer_ = intake_->writer();
+  co_return Result<void>();
+}
+
+/// Stores what comes on the session, one block after the other, on the disk pool.
+asio::awaitable<void> Taking::store_loop() {
+  while (!stopping_) {
+    if (queue_.empty()) {
+      co_await queue_event_.wait();
+      continue;
+    }
+    Queued next = std::move(queue_.front());
+    queue_.pop_front();
+    const auto& data = next.block.data;
+    const protocol::Range range{data.offset, data.offset + data.length};
+    Result<void> result;
+    if (*paused_) {
+      intake_->give_back(range);
+    } else {
+      auto* writer = writer_.get();
+      auto* block = &next.block;
+      auto job = [writer, block]() -> Result<void> {
+        const auto& what = block->data;
+        if (what.zeros()) return writer->store_zeros(what.offset, what.length);
+        return writer->store(what.offset, block->block.bytes().first(static_cast<std::size_t>(what.length)), *what.digest);
+      };
+      result = co_await async::run_on(services_.disk, std::move(job));
+    }
+    queued_bytes_ -= data.payload();
+    const auto session = next.session.lock();
+    stored(session.get(), range, std::move(result));
+    if (data.zeros() && *data.until > range.end && session && session == pair_.session && !session->over()) {
+      if (const auto hole = intake_->take_within({range.end, *data.until})) {
+        protocol::Want want;
+        want.id = data.id;
+        want.offset = hole->begin;
+        want.length = hole->length();
+        session->talk().want(want);
+        session->flush();
+      }
+    }
+    if (intake_->all_here()) {
+      wake_.notify_all();
+    } else {
+      want_on_session();
+    }
+  }
+}
+
+void Taking::stored(Session* session, const protocol::Range& range, Result<void> result) {
+  if (result) return;
+  intake_->give_back(range);
+  if (result.error().code == protocol::Errc::bad_digest) {
+    bad_block(result.error());
+    if (session) session->leave(protocol::Errc::bad_digest, wire_text(result.error().text(), protocol::kMaxTextBytes));
+  } else {
+    disk_trouble(result.error());
+  }
+}
+
+asio::awaitable<void> Taking::recheck_loop() {
+  const auto intake = intake_;
+  for (bool more = true; more && !stopping_;) {
+    auto job = [intake] { return intake->recheck_step(); };
+    more = co_await async::run_on(services_.disk, std::move(job));
+  }
+  recheck_done_ = true;
+  wake_.notify_all();
+}
+
+asio::awaitable<Result<storage::Intake::Delivered>> Taking::deliver() {
+  const auto intake = intake_;
+  auto job = [intake] { return intake->deliver(); };
+  co_return co_await async::run_on(services_.disk, std::move(job));
+}
+
+void Taking::want_on_session() {
+  const auto session = pair_.session;
+  if (stopping_ || *paused_ || lanes_deliver_ || !intake_ || !session || session->over()) return;
+  auto& talk = session->talk();
+  bool said = false;
+  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes && talk.asked().room(kSessionWantBytes)) {
+    const auto range = intake_->take(kSessionWantBytes);
+    if (!range) break;
+    protocol::Want want;
+    want.id = offer_->row.id;
+    want.offset = range->begin;
+    want.length = range->length();
+    talk.want(want);
+    said = true;
+  }
+  if (said) session->flush();
+}
+
+void Taking::block_came(Session& session, IncomingBlock block) {
+  queued_bytes_ += block.data.payload();
+  queue_.push_back({session.weak_from_this(), std::move(block)});
+  queue_event_.notify_all();
+}
+
+void Taking::entry_gone(const protocol::Gone& gone) {
+  if (!intake_) return;
+  const auto self = shared_from_this();
+  asio::post(services_.disk, [self, entry = gone.entry, why = gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text] {
+    auto noted = self->intake_->gone(entry, why);
+    asio::post(self->services_.io, [self, noted = std::move(noted)] {
+      if (!noted) self->disk_trouble(noted.error());
+      self->wake_.notify_all();
+    });
+  });
+}
+
+void Taking::give_back(const protocol::Want& want) {
+  if (intake_ && want.of == protocol::Of::stream) intake_->give_back({want.offset, want.offset + want.length});
+}
+
+void Taking::session_changed() {
+  lanes_deliver_ = lanes_deliver_ && !lanes_.empty();
+  wake_.notify_all();
+}
+
+bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs) {
+  if (stopping_ || !intake_) return false;
+  const auto self = shared_from_this();
+  const auto post = [self](auto work) { asio::post(self->services_.io, [self, work] { work(*self); }); };
+  const auto slot = lanes_.emplace(lanes_.end());
+  TakingLane::Hooks hooks;
+  hooks.first_block = [post] { post([](Taking& t) { t.lanes_deliver_ = true; }); };
+  hooks.all_here = [post] { post([](Taking& t) { t.wake_.notify_all(); }); };
+  hooks.disk_trouble = [post](Error error) { post([error](Taking& t) { t.disk_trouble(error); }); };
+  hooks.bad_block = [post](Error error) { post([error](Taking& t) { t.bad_block(error); }); };
+  hooks.ended = [post, slot] {
+    post([slot](Taking& t) {
+      t.ended_lanes_.splice(t.ended_lanes_.end(), t.lanes_, slot);
+      t.lanes_deliver_ = t.lanes_deliver_ && !t.lanes_.empty();
+      t.offer_->lanes = static_cast<std::uint32_t>(t.lanes_.size());
+      t.wake_.notify_all();
+    });
+  };
+  *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs, paused_, std::move(hooks));
+  offer_->lanes = static_cast<std::uint32_t>(lanes_.size());
+  services_.changed.notify_all();
+  return true;
+}
+
+asio::awaitable<void> Taking::join_lanes() {
+  for (auto& lane : lanes_) lane->stop();
+  while (!lanes_.empty()) co_await wake_.wait_for(kProgressEvery);
+  auto job = [this] {
+    for (auto& lane : ended_lanes_) lane->join();
+  };
+  co_await async::run_on(services_.disk, std::move(job));
+  ended_lanes_.clear();
+}
+
+void Taking::disk_trouble(const Error& error) {
+  if (*paused_ && offer_->trouble) return;
+  *paused_ = true;
+  protocol::Trouble trouble;
+  const bool space = is_space_trouble(error.code);
+  trouble.code = protocol::wire_code(space ? protocol::Errc::no_space : protocol::Errc::disk);
+  trouble.id = offer_->row.id;
+  trouble.text = wire_text(error.code.message(), protocol::kMaxTextBytes);
+  if (space && intake_) {
+    const auto progress = intake_->progress();
+    trouble.missing = progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes);
+  }
+  if (const auto session = pair_.session; session && !session->over()) {
+    session->talk().trouble(trouble);  // without our path: it is none of the giver's business
+    session->flush();
+  }
+  trouble.text = error.text();
+  offer_->trouble = trouble;
+  offer_->trouble_is_ours = true;
+  base::log(base::Level::warning, "taking", "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
+  services_.changed.notify_all();
+}
+
+void Taking::bad_block(const Error& error) {
+  base::log(base::Level::warning, "taking", "offer " + std::to_string(offer_->row.number) + ": " + error.text());
+  if (++bad_blocks_ < kBadBlocksAllowed) return;
+  failure_ = "the bytes that arrived are not those announced (" + error.text() + "); nothing of them was kept";
+  offer_->trouble.emplace();
+  offer_->trouble->code = protocol::wire_code(protocol::Errc::bad_digest);
+  wake_.notify_all();
+}
+
+void Taking::show_progress() {
+  if (!intake_) return;
+  const auto progress = intake_->progress();
+  const bool moved = progress.have_bytes != offer_->row.bytes_done || progress.have_files != offer_->row.files_done;
+  offer_->row.bytes_done = progress.have_bytes;
+  offer_->row.files_done = progress.have_files;
+  offer_->row.failed = progress.failed_entries;
+  offer_->current = progress.current;
+  offer_->meter.sample(progress.have_bytes, steady_clock::now());
+  services_.space.update(offer_->row.id, progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes));
+  if (moved) services_.changed.notify_all();
+}
+
+void Taking::giver_trouble(const protocol::Trouble& trouble) {
+  *paused_ = true;
+  looked_ = steady_clock::now();
+  offer_->trouble = trouble;
+  offer_->trouble_is_ours = false;
+  services_.changed.notify_all();
+}
+
+/// What stopped us may be over: a full disk has room again, the giver's disk is back.
+void Taking::look_for_remedy() {
+  if (!offer_->trouble || steady_clock::now() - looked_ < kRemedyLooks) return;
+  looked_ = steady_clock::now();
+  if (!offer_->trouble_is_ours) {
+    resume();
+  } else if (offer_->trouble->code == protocol::wire_code(protocol::Errc::no_space)) {
+    std::uint64_t missing = 0;
+    const auto needed = std::max<std::uint64_t>(offer_->trouble->missing, 1);
+    if (services_.space.reserve(offer_->row.id, plan_.folder, needed, missing)) resume();
+  }
+}
+
+}  // namespace peer::node

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <asio/awaitable.hpp>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <string>
+
+#include "async/event.hpp"
+#include "node/lane.hpp"
+#include "node/offers.hpp"
+#include "node/pair.hpp"
+#include "node/services.hpp"
+#include "node/session.hpp"
+#include "storage/intake.hpp"
+
+namespace peer::node {
+
+/// The taker's side of one accepted offer being carried out: keeps the session and the lanes wanting what the intake lacks,
+/// and delivers. Control thread; disk work goes to the pool or happens on lanes.
+class Taking : public std::enable_shared_from_this<Taking> {
+ public:
+  struct Ending {
+    enum class Kind { delivered, failed, stopped } kind = Kind::stopped;
+    storage::Intake::Delivered delivered;
+    std::string text;  ///< failed: why
+  };
+
+  Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer, storage::LandingPlan plan, std::uint64_t round);
+  ~Taking();
+
+  /// Until everything chosen is delivered, it failed for good, or stop(). Joins its lanes.
+  asio::awaitable<Ending> run();
+  /// Ends run() soon; what has been stored stays.
+  void stop();
+  /// After trouble with the disk: tries again.
+  void resume();
+
+  void block_came(Session& session, IncomingBlock block);
+  void entry_gone(const protocol::Gone& gone);
+  void give_back(const protocol::Want& want);
+  /// The giver cannot serve now; tried again after a pause.
+  void giver_trouble(const protocol::Trouble& trouble);
+  void session_changed();  ///< another session, or none
+  bool add_lane(net::RawConnection connection, protocol::PeerLimits theirs);
+
+  const std::shared_ptr<storage::Intake>& intake() const { return intake_; }
+  const storage::LandingPlan& plan() const { return plan_; }
+  bool paused() const { return *paused_; }
+
+ private:
+  asio::awaitable<Result<void>> open();
+  asio::awaitable<void> store_loop();
+  asio::awaitable<void> recheck_loop();
+  asio::awaitable<Result<storage::Intake::Delivered>> deliver();
+  asio::awaitable<void> join_lanes();
+  void want_on_session();
+  void stored(Session* session, const protocol::Range& range, Result<void> result);
+  void disk_trouble(const Error& error);
+  void bad_block(const Error& error);
+  void show_progress();
+  void look_for_remedy();
+
+  Services& services_;
+  Offers& offers_;
+  Pair& pair_;
+  OfferPtr offer_;
+  storage::LandingPlan plan_;
+  std::uint64_t round_;
+  std::shared_ptr<storage::Intake> intake_;
+  std::unique_ptr<storage::Intake::Writer> writer_;   ///< of the session's blocks
+  std::shared_ptr<std::atomic<bool>> paused_ = std::make_shared<std::atomic<bool>>(false);
+
+  struct Queued {
+    std::weak_ptr<Session> session;
+    IncomingBlock block;
+  };
+  std::deque<Queued> queue_;
+  std::uint64_t queued_bytes_ = 0;
+  std::list<std::unique_ptr<TakingLane>> lanes_;
+  std::list<std::unique_ptr<TakingLane>> ended_lanes_;
+  bool lanes_deliver_ = false;      ///< a lane has brought a block: the session need not
+  bool recheck_done_ = false;
+  bool stopping_ = false;
+  unsigned bad_blocks_ = 0;
+  std::string failure_;             ///< not empty: cannot go on, for good
+  async::Event wake_;
+  async::Event queue_event_;
+  std::chrono::steady_clock::time_point looked_{};
+};
+
+}  // namespace peer::node

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "protocol/result.hpp"
+#include "storage/database.hpp"
+
+namespace peer::storage {
+
+class Connection;
+
+/// The database's offers, open and ended; the functions of Database with the same names.
+class OfferTable {
+ public:
+  explicit OfferTable(Connection& connection) : connection_(connection) {}
+
+  Result<std::uint64_t> next_number();
+  Result<void> save(const OfferRow& offer);
+  Result<std::vector<OfferRow>> open_offers();
+  Result<std::optional<OfferRow>> offer(std::uint64_t number);
+  Result<std::vector<Database::EndedOffer>> ended_since(UnixTime when);
+  Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
+                                        const std::optional<protocol::PeerId>& peer);
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace peer::storage

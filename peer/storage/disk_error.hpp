@@ -1,0 +1,14 @@
+#pragma once
+
+#include <system_error>
+
+namespace peer::storage {
+
+/// Whether a disk operation's error is one entry's own (its name or size does not fit this file
+/// system, something else is in its way), so that the entry fails by name and the rest goes on. All
+/// other errors (no space, I/O, a vanished folder) are the disk's and pause the transfer.
+bool is_entry_error(const std::error_code& code);
+
+bool is_errno(const std::error_code& code, int number);
+
+}  // namespace peer::storage

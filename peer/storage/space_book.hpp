@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "protocol/ids.hpp"
+
+namespace peer::storage {
+
+/// What transfers have been promised and not yet written, by file system, so that offers that only
+/// fit singly are not all accepted. Thread-safe, quick.
+class SpaceBook {
+ public:
+  /// False if `bytes` do not fit beside what is promised to others already; `missing` tells by how
+  /// much. A promise made to the same transfer before is replaced. `folder` need not exist yet.
+  bool reserve(const protocol::OfferId& id, const std::string& folder, std::uint64_t bytes,
+               std::uint64_t& missing);
+  /// What remains promised to a transfer as it writes.
+  void update(const protocol::OfferId& id, std::uint64_t bytes_left);
+  void release(const protocol::OfferId& id);
+  SpaceBook();
+  ~SpaceBook();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+/// The path, or the nearest folder above it that exists. For questions about its file system.
+std::string nearest_existing(const std::string& path);
+
+}  // namespace peer::storage

@@ -1,0 +1,210 @@
+#include "storage/staging.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <optional>
+#include <sstream>
+
+#include "base/text.hpp"
+#include "storage/disk_error.hpp"
+#include "storage/final_name.hpp"
+
+namespace peer::storage {
+namespace {
+
+constexpr std::string_view kFirstLine = "peer staging 1";
+constexpr char kNewFile[] = "staging.new";
+constexpr unsigned kMaxNames = 1000;  ///< `.peer-ID-N` tried before giving up
+
+/// What the record's file `staging` says. inode 0: the folder was about to be made.
+struct Note {
+  std::uint64_t inode = 0;
+  std::string folder;
+  std::string name;
+};
+
+std::optional<Note> read_note(const Folder& record) {
+  auto fd = record.file(Staging::kFile, O_RDONLY);
+  if (!fd) return std::nullopt;
+  std::string text(16 * 1024, '\0');
+  const auto n = ::read(fd->get(), text.data(), text.size());
+  if (n <= 0) return std::nullopt;
+  text.resize(static_cast<std::size_t>(n));
+  std::istringstream in(text);
+  std::string first, inode, folder, name;
+  if (!std::getline(in, first) || first != kFirstLine || !std::getline(in, inode) ||
+      !std::getline(in, folder) || !std::getline(in, name) || in.eof())
+    return std::nullopt;
+  const auto path = base::from_base64(folder);
+  if (!path || !name.starts_with(kStagingPrefix) || name.find('/') != std::string::npos)
+    return std::nullopt;
+  return Note{std::strtoull(inode.c_str(), nullptr, 10), *path, name};
+}
+
+Result<void> write_note(const Folder& record, const Note& note) {
+  std::ostringstream out;
+  out << kFirstLine << '\n'
+      << note.inode << '\n'
+      << base::base64(note.folder) << '\n'
+      << note.name << '\n';
+  const std::string text = out.str();
+  auto fd = record.file(kNewFile, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+  if (!fd) return std::move(fd).error();
+  const auto n = ::write(fd->get(), text.data(), text.size());
+  if (n != static_cast<ssize_t>(text.size()))
+    return errno_error("write", kNewFile, n < 0 ? errno : ENOSPC);
+  return record.rename_over(kNewFile, record, Staging::kFile);
+}
+
+/// Whether the folder that a note names is there and ours. By inode: device numbers change between
+/// starts of the machine.
+bool is_noted(const Folder& destination, const Note& note) {
+  const auto st = destination.stat(note.name);
+  return st && S_ISDIR(st->st_mode) && st->st_ino == note.inode && st->st_uid == ::geteuid();
+}
+
+/// Makes the staging folder under the first free name, noting before what it will be called so
+/// that a crash leaves no nameless one.
+Result<Note> make_folder(const Folder& record, const Folder& destination, const std::string& path,
+                         const protocol::OfferId& id) {
+  for (unsigned n = 0; n < kMaxNames; ++n) {
+    Note note{0, path, std::string(kStagingPrefix) + id.text()};
+    if (n > 0) (note.name += '-') += std::to_string(n);
+    auto noted = write_note(record, note);
+    if (!noted) return std::move(noted).error();
+    auto made = destination.make_folder(note.name, 0700);
+    if (!made) {
+      if (is_errno(made.error().code, EEXIST)) continue;
+      return std::move(made).error();
+    }
+    const auto st = destination.stat(note.name);
+    if (!st) return st.error();
+    note.inode = st->st_ino;
+    noted = write_note(record, note);
+    if (!noted) return std::move(noted).error();
+    return note;
+  }
+  return errno_error("make a staging folder in", path, EEXIST);
+}
+
+/// `destination` may be closed: it is gone, and the staging folder with it.
+Result<void> remove_staging(const Folder& record, const Folder& destination, const Note& note) {
+  if (destination && is_noted(destination, note)) {
+    auto removed = destination.remove_tree(note.name);
+    if (!removed) return removed;
+  }
+  auto forgotten = record.remove_file(Staging::kFile);
+  if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
+  return {};
+}
+
+}  // namespace
+
+mode_t current_umask() {
+  // umask(2) only tells by changing it, which other threads would see.
+  const Fd fd(::open("/proc/self/status", O_RDONLY | O_CLOEXEC));
+  std::array<char, 4096> text{};
+  const auto n = fd ? ::read(fd.get(), text.data(), text.size() - 1) : 0;
+  const std::string_view all(text.data(), n > 0 ? static_cast<std::size_t>(n) : 0);
+  constexpr std::string_view kKey = "\nUmask:";
+  if (const auto at = all.find(kKey); at != std::string_view::npos)
+    return static_cast<mode_t>(std::strtoul(all.data() + at + kKey.size(), nullptr, 8)) & 0777;
+  return 077;
+}
+
+Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const protocol::OfferId& id,
+                                               const std::string& folder, Journal& journal) {
+  auto destination = Folder::open(folder, true);
+  if (!destination) return std::move(destination).error();
+  std::unique_ptr<Staging> staging(new Staging);
+  auto own_record = record.folder("");
+  if (!own_record) return std::move(own_record).error();
+  staging->record_ = std::move(*own_record);
+  staging->destination_ = std::move(*destination);
+  staging->path_ = folder;
+  staging->umask_ = current_umask();
+
+  auto note = read_note(record);
+  if (note && note->folder != folder) {
+    if (auto old = Folder::open(note->folder); old && is_noted(*old, *note)) {
+      auto removed = old->remove_tree(note->name);
+      if (!removed) return std::move(removed).error();
+    }
+    note.reset();
+  }
+  if (note && note->inode == 0) {
+    (void)staging->destination_.remove_folder(note->name);  // only goes if nothing is in it
+    note.reset();
+  }
+  if (!note || !is_noted(staging->destination_, *note)) {
+    auto fresh = journal.append(JournalRecord::of(JournalRecord::Type::fresh, 0, 0));
+    if (!fresh) return std::move(fresh).error();
+    auto made = make_folder(record, staging->destination_, folder, id);
+    if (!made) return std::move(made).error();
+    note = std::move(*made);
+    staging->new_ = true;
+  }
+  staging->name_ = note->name;
+  auto own = staging->destination_.folder(note->name);
+  if (!own) return std::move(own).error();
+  auto tree = own->make_folder(kTree, 0700);
+  if (!tree && !is_errno(tree.error().code, EEXIST)) return std::move(tree).error();
+  auto opened = own->folder(kTree);
+  if (!opened) return std::move(opened).error();
+  staging->tree_ = std::move(*opened);
+  return staging;
+}
+
+Result<void> Staging::still_there() const {
+  struct stat now {};
+  struct stat then {};
+  if (::stat(path_.c_str(), &now) != 0) return errno_error("deliver into", path_, errno);
+  if (::fstat(destination_.fd(), &then) != 0) return errno_error("deliver into", path_, errno);
+  if (now.st_ino != then.st_ino || now.st_dev != then.st_dev)
+    return errno_error("the folder was replaced meanwhile: deliver into", path_, ESTALE);
+  return {};
+}
+
+Result<void> Staging::remove() {
+  {
+    const std::lock_guard lock(mutex_);
+    open_.clear();
+  }
+  const auto note = read_note(record_);
+  if (!note || note->name != name_) return {};
+  return remove_staging(record_, destination_, *note);
+}
+
+Result<void> Staging::remove_noted(const Folder& record) {
+  const auto note = read_note(record);
+  if (!note) return {};
+  auto destination = Folder::open(note->folder);
+  if (!destination) return remove_staging(record, Folder(), *note);
+  return remove_staging(record, *destination, *note);
+}
+
+std::shared_ptr<const Fd> Staging::opened(std::uint64_t entry) const {
+  const std::lock_guard lock(mutex_);
+  for (const Open& file : open_) {
+    if (file.entry == entry) return file.fd;
+  }
+  return nullptr;
+}
+
+void Staging::keep_open(std::uint64_t entry, std::shared_ptr<const Fd> fd) {
+  const std::lock_guard lock(mutex_);
+  if (open_.size() == kOpenFiles) open_.erase(open_.begin());
+  open_.push_back({entry, std::move(fd)});
+}
+
+void Staging::close(std::uint64_t entry) {
+  const std::lock_guard lock(mutex_);
+  std::erase_if(open_, [&](const Open& file) { return file.entry == entry; });
+}
+
+}  // namespace peer::storage

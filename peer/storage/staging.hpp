@@ -1,0 +1,72 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/ids.hpp"
+#include "protocol/result.hpp"
+#include "storage/folder.hpp"
+#include "storage/journal.hpp"
+
+namespace peer::storage {
+
+/// The bits that new files do not get, of this process.
+mode_t current_umask();
+
+/// The hidden folder in the receiving folder where a transfer's tree grows until it gets its final
+/// names: `.peer-ID`, 0700, the tree below `files`. Which one is ours is remembered by name and
+/// inode in the record's file `staging`; what else bears such a name is left alone. Thread-safe.
+class Staging {
+ public:
+  static constexpr char kFile[] = "staging";  ///< in the record
+  static constexpr char kTree[] = "files";    ///< in the staging folder
+  static constexpr std::size_t kOpenFiles = 16;
+
+  /// Finds the staging folder of an earlier run, or makes a new one and notes that in the journal
+  /// (`fresh`). One that lies in another receiving folder is removed. `folder` is made if need be.
+  static Result<std::unique_ptr<Staging>> open(const Folder& record, const protocol::OfferId& id,
+                                               const std::string& folder, Journal& journal);
+
+  const Folder& destination() const { return destination_; }  ///< the receiving folder
+  const Folder& tree() const { return tree_; }
+  const std::string& name() const { return name_; }
+  bool is_new() const { return new_; }  ///< made by open()
+  mode_t umask() const { return umask_; }
+
+  /// Whether the receiving folder is still the one at its path.
+  Result<void> still_there() const;
+  /// Removes the staging folder, if it is still ours, and forgets it. Harmless when done already.
+  Result<void> remove();
+  /// The same without an open Staging, by what the record knows.
+  static Result<void> remove_noted(const Folder& record);
+
+  /// Descriptors of files that are written in several pieces, by entry; the latest kOpenFiles.
+  std::shared_ptr<const Fd> opened(std::uint64_t entry) const;
+  void keep_open(std::uint64_t entry, std::shared_ptr<const Fd> fd);
+  void close(std::uint64_t entry);
+
+ private:
+  Staging() = default;
+
+  std::string path_;
+  Folder destination_;
+  Folder tree_;
+  Folder record_;
+  std::string name_;
+  mode_t umask_ = 0;
+  bool new_ = false;
+  mutable std::mutex mutex_;
+  struct Open {
+    std::uint64_t entry;
+    std::shared_ptr<const Fd> fd;
+  };
+  std::vector<Open> open_;  ///< latest last
+};
+
+}  // namespace peer::storage

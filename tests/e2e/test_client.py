@@ -1,0 +1,112 @@
+"""The Python client of examples/, written from the specification, with the binary: giver and taker, lists and gets."""
+import os
+import unittest
+
+from peers import Case
+from proxy import Proxy
+
+
+class Client(Case):
+    def tree(self, peer):
+        peer.file("tree/a/one", 1)
+        peer.file("tree/a/zero")
+        peer.file("tree/big", 9 << 20)
+        for i in range(300):
+            peer.file(f"tree/small/{i}", i * 7, seed=i)
+        tree = os.path.join(peer.files, "tree")
+        os.mkdir(os.path.join(tree, "empty"))
+        os.symlink("a/one", os.path.join(tree, "link"))
+        with open(os.fsencode(tree) + b"/\xff\xfe", "wb") as f:
+            f.write(b"not UTF-8")
+        with open(os.path.join(tree, "sparse"), "wb") as f:
+            f.truncate(200 << 20)
+            f.seek(100 << 20)
+            f.write(b"in the middle")
+        os.chmod(os.path.join(tree, "a"), 0o750)
+        return tree
+
+    def test_client_gives(self):
+        bob = self.peer("bob")
+        tree = self.tree(bob)
+        giving = self.client_running("--id", bob.id(), "--name", "snake", bob.address, "offer", tree)
+        number = bob.await_pending()
+        self.assertIn("snake", bob.run("offers").out)
+        bob.run("accept", str(number))
+        given = giving.finish()
+        self.assertEqual(given.code, 0, repr(given))
+        self.assert_same(tree, os.path.join(bob.downloads, "tree"), holes=False)
+
+    def test_client_takes(self):
+        alice = self.peer("alice")
+        tree = self.tree(alice)
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        taking = self.client_running("--to", got, alice.address, "receive")
+        client = alice.watch()
+        del client
+        # The client has no address; the offer goes over the session that it holds open.
+        their_id = self.client_id()
+        alice.run("add", "snake", "--id", their_id)
+        alice.run("offer", "snake", tree)
+        taken = taking.finish()
+        self.assertEqual(taken.code, 0, repr(taken))
+        self.assert_same(tree, os.path.join(got, "tree"))
+        self.assert_no_leftovers(got)
+
+    def client_id(self, home="client"):
+        import hashlib
+        import ssl
+        import peer_client
+        text = peer_client.make_identity(os.path.join(self.folder, home)).read_text()
+        return peer_client.peer_id_text(hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE"):])).digest())
+
+    def test_client_goes_on_after_a_cut(self):
+        alice = self.peer("alice")
+        proxy = Proxy(alice.port)
+        self.addCleanup(proxy.close)
+        path = alice.file("big", 48 << 20)
+        alice.run("add", "snake", "--id", self.client_id())
+        alice_offer = alice.command("offer", "snake", path)
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        proxy.hold(24 << 20, back=True)
+        first = self.client_running("--to", got, proxy.address, "receive")
+        proxy.wait_held()
+        proxy.cut()
+        self.assertNotEqual(first.finish().code, 0)
+        sent = proxy.counts[True]
+        self.client("--to", got, proxy.address, "receive")
+        self.assert_same(path, os.path.join(got, "big"))
+        self.assertLess(proxy.counts[True] - sent, 32 << 20)  # what had arrived was not wanted again
+        self.assertEqual(alice_offer.finish().code, 0)
+
+    def test_client_lists_and_gets(self):
+        alice = self.peer("alice")
+        tree = self.tree(alice)
+        alice.run("add", "snake", "--id", self.client_id())
+        alice.run("share", tree, "--as", "stuff")
+        self.assertIn("stuff", self.client(alice.address, "list").out)
+        self.assertIn("small", self.client(alice.address, "list", "stuff").out)
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        self.client("--to", got, alice.address, "get", "stuff/small", "stuff/big")
+        self.assert_same(os.path.join(tree, "small"), os.path.join(got, "small"))
+        self.assert_same(os.path.join(tree, "big"), os.path.join(got, "big"))
+        self.client("--to", got, alice.address, "get", "stuff/nothing", code=10)
+
+    def test_client_is_rejected(self):
+        bob = self.peer("bob")
+        giving = self.client_running(bob.address, "offer", bob.file("x", 10))
+        bob.run("reject", str(bob.await_pending()), "--reason", "not today")
+        given = giving.finish()
+        self.assertEqual(given.code, 3)
+        self.assertIn("not today", given.err)
+
+    def test_client_expects_an_id(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        self.client("--id", alice.id(), bob.address, "offer", bob.file("x", 10), code=5)
+        self.assertEqual(bob.offers(), [])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,224 @@
+"""Cuts, crashes, changing sources and full disks: what arrived stays, what is lacking is wanted again, nothing is a mixture."""
+import os
+import shutil
+import subprocess
+import unittest
+
+from peers import Case
+from proxy import Proxy
+
+BIG = 96 << 20
+
+
+class Faults(Case):
+    def through_proxy(self):
+        """alice knows bob by a proxy's address."""
+        alice, bob = self.peer("alice"), self.peer("bob")
+        proxy = Proxy(bob.port)
+        self.addCleanup(proxy.close)
+        alice.add(bob, proxy.address)
+        bob.run("add", "alice", "--id", alice.id())
+        return alice, bob, proxy
+
+    def half_way(self, after, *paths, accept=()):
+        """A transfer that stands still when `after` bytes have passed."""
+        alice, bob, proxy = self.through_proxy()
+        if not paths:
+            paths = [alice.file("big.bin", BIG)]
+        else:
+            paths = [p(alice) for p in paths]
+        alice.run("offer", "bob", *paths, "--no-wait")
+        number = bob.await_pending()
+        proxy.hold(after)
+        bob.run("accept", str(number), "--no-wait", *accept)
+        proxy.wait_held()
+        return alice, bob, proxy, number, paths[0]
+
+    def check_arrived(self, alice, bob, number, path):
+        bob.run("wait", str(number))
+        self.assert_same(path, os.path.join(bob.downloads, os.path.basename(path)))
+        self.assert_no_leftovers(bob.downloads)
+        # The giver hears of it too, also when the `done` was lost once.
+        alice.watch().until(lambda o: o["state"] == "done") if alice.offers() else None
+        self.assertEqual(alice.offers(), [])
+
+    def test_connections_cut(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        proxy.cut()
+        self.check_arrived(alice, bob, number, path)
+        # What had arrived was not sent again, but for the wants that were open.
+        self.assertLess(proxy.counts[False], BIG + (64 << 20) + (8 << 20))
+
+    def test_many_cuts(self):
+        alice, bob, proxy, number, path = self.half_way(4 << 20)
+        for _ in range(3):
+            proxy.cut()
+            proxy.hold(10 << 20)
+            proxy.wait_held()
+        proxy.cut()
+        self.check_arrived(alice, bob, number, path)
+
+    def test_giver_killed_and_started_again(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        alice.kill()
+        proxy.cut()
+        alice.start()
+        self.check_arrived(alice, bob, number, path)
+
+    def test_taker_killed_and_started_again(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        bob.kill()
+        self.assertFalse(os.path.exists(os.path.join(bob.downloads, "big.bin")))
+        proxy.cut()
+        bob.start()
+        self.check_arrived(alice, bob, number, path)
+        self.assertLess(proxy.counts[False], BIG + (64 << 20) + (8 << 20))
+
+    def test_both_killed(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 3)
+        alice.kill()
+        bob.kill()
+        proxy.cut()
+        bob.start()
+        alice.start()
+        self.check_arrived(alice, bob, number, path)
+
+    def test_small_files_and_a_killed_taker(self):
+        def tree(alice):
+            for i in range(3000):
+                alice.file(f"many/{i % 7}/{i}", 1 + i % 9000, seed=i)
+            return os.path.join(alice.files, "many")
+        alice, bob, proxy, number, path = self.half_way(6 << 20, tree)
+        bob.kill()
+        proxy.cut()
+        bob.start()
+        self.check_arrived(alice, bob, number, path)
+
+    def test_pending_offers_survive_restarts(self):
+        alice, bob = self.pair()
+        alice.run("offer", "bob", alice.file("x", 1000), "--no-wait")
+        number = bob.await_pending()
+        bob.stop()
+        alice.stop()
+        bob.start()
+        self.assertEqual([(o["number"], o["state"]) for o in bob.offers()], [(number, "pending")])
+        alice.start()
+        bob.run("accept", str(number))
+        self.assert_same(os.path.join(alice.files, "x"), os.path.join(bob.downloads, "x"))
+
+    def test_without_a_node_the_same_command_goes_on(self):
+        alice, bob = self.peer("alice", False), self.peer("bob")
+        proxy = Proxy(bob.port)
+        self.addCleanup(proxy.close)
+        path = alice.file("big.bin", BIG)
+        alice.run("add", "bob", proxy.address, "--id", bob.id(), "--yes")
+        giving = alice.command("offer", "bob", path)
+        number = bob.await_pending()
+        proxy.hold(BIG // 2)
+        bob.run("accept", str(number), "--no-wait")
+        proxy.wait_held()
+        giving.process.kill()  # its node, its only client gone, ends by itself
+        giving.finish()
+        proxy.cut()
+        again = alice.run("offer", "bob", path)
+        self.assertEqual(again.code, 0)
+        bob.run("wait", str(number), code=None)
+        self.assert_same(path, os.path.join(bob.downloads, "big.bin"))
+
+    def changing(self, change):
+        """A tree whose last file changes while the first ones are on their way."""
+        def tree(alice):
+            for i in range(16):
+                alice.file(f"d/{i:02}", 8 << 20, seed=i)
+            return os.path.join(alice.files, "d")
+        alice, bob, proxy, number, path = self.half_way(4 << 20, tree)
+        change(os.path.join(path, "15"))
+        waiting = alice.command("wait", str(alice.offers()[0]["number"]))
+        proxy.release()
+        taken = bob.run("wait", str(number), code=8)
+        given = waiting.finish()
+        self.assertEqual(given.code, 8, repr(given))
+        for result in (given, taken):
+            self.assertIn("15", result.out + result.err)
+        got = os.path.join(bob.downloads, "d")
+        self.assertEqual(sorted(os.listdir(got)), [f"{i:02}" for i in range(15)])
+        for i in range(15):
+            self.assert_same(os.path.join(path, f"{i:02}"), os.path.join(got, f"{i:02}"))
+
+    def test_source_truncated(self):
+        self.changing(lambda path: os.truncate(path, 1 << 20))
+
+    def test_source_rewritten(self):
+        def rewrite(path):
+            with open(path, "r+b") as f:
+                f.seek(5 << 20)
+                f.write(b"something else")
+        self.changing(rewrite)
+
+    def test_source_deleted(self):
+        self.changing(os.unlink)
+
+    def test_source_swapped_for_a_link(self):
+        def swap(path):
+            os.rename(path, path + ".away")
+            os.symlink("/etc/passwd", path)
+            os.rename(path + ".away", os.path.join(os.path.dirname(os.path.dirname(path)), "away"))
+        self.changing(swap)
+
+    def small_disk(self, bob, megabytes):
+        disk = os.path.join(bob.folder, "disk")
+        os.mkdir(disk)
+        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk], capture_output=True).returncode:
+            self.skipTest("mounting a small tmpfs needs root")
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        return disk
+
+    def test_an_offer_that_does_not_fit_is_refused(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(bob, 16)
+        alice.run("offer", "bob", alice.file("big", 32 << 20), "--no-wait")
+        number = bob.await_pending()
+        refused = bob.run("accept", str(number), "--to", disk, code=7)
+        self.assertRegex(refused.err, r"\d+(\.\d+)? MB")
+        self.assertEqual(os.listdir(disk), [])
+        bob.run("accept", str(number))  # elsewhere there is room
+        self.assert_same(os.path.join(alice.files, "big"), os.path.join(bob.downloads, "big"))
+
+    def test_disk_full_in_the_middle(self):
+        alice, bob, proxy = self.through_proxy()
+        disk = self.small_disk(bob, 48)
+        path = alice.file("big", 32 << 20)
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        proxy.hold(4 << 20)
+        bob.run("accept", str(number), "--to", disk, "--no-wait")
+        proxy.wait_held()
+        with open(os.path.join(disk, "filler"), "wb") as f:
+            f.write(bytes(24 << 20))
+        watch = alice.watch()
+        proxy.release()
+        # The giver is told; both offers stay open.
+        seen = watch.until(lambda o: (o.get("trouble") or {}).get("code") == "no_space")
+        self.assertEqual(seen["direction"], "out")
+        self.assertFalse(os.path.exists(os.path.join(disk, "big")))
+        os.unlink(os.path.join(disk, "filler"))
+        bob.run("accept", str(number))
+        self.assert_same(path, os.path.join(disk, "big"))
+        self.assertEqual(os.listdir(disk), ["big"])
+
+    def test_the_staging_folder_goes_away(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        staging = [n for n in os.listdir(bob.downloads) if n.startswith(".")]
+        self.assertTrue(staging, "what arrives is staged in the folder that receives, hidden")
+        for n in staging:
+            shutil.rmtree(os.path.join(bob.downloads, n))
+        proxy.release()
+        bob.run("wait", str(number), code=None)
+        # Whole, or not under its name.
+        got = os.path.join(bob.downloads, "big.bin")
+        if os.path.exists(got):
+            self.assert_same(path, got)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

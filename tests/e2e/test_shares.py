@@ -1,0 +1,71 @@
+"""Shared folders: listed and fetched by chosen contacts, and by nobody else."""
+import os
+import unittest
+
+from peers import Case
+
+
+class Shares(Case):
+    def shared(self, *options):
+        alice, bob = self.pair()
+        for name, size in (("pub/a.txt", 100), ("pub/sub/b.txt", 200), ("pub/sub/c/d.bin", 300_000)):
+            alice.file(name, size, seed=size)
+        os.symlink("/etc/passwd", os.path.join(alice.files, "pub/out"))
+        alice.run("share", os.path.join(alice.files, "pub"), *options)
+        return alice, bob
+
+    def test_list_and_get(self):
+        alice, bob = self.shared("--as", "things")
+        self.assertIn("things", bob.run("list", "alice").out)
+        names = bob.run("list", "alice", "things").out
+        self.assertIn("a.txt", names)
+        self.assertIn("sub", names)
+        here = os.path.join(bob.folder, "here")
+        os.mkdir(here)
+        bob.run("get", "alice", "things/sub", "things/a.txt", cwd=here)
+        self.assertEqual(sorted(os.listdir(here)), ["a.txt", "sub"])
+        self.assert_same(os.path.join(alice.files, "pub/sub"), os.path.join(here, "sub"))
+        self.assertEqual(alice.offers() + bob.offers(), [])
+
+    def test_with_somebody_else(self):
+        alice, bob = self.pair()
+        carol = self.peer("carol")
+        carol.add(alice)
+        alice.run("add", "carol", "--id", carol.id())
+        alice.file("pub/a.txt", 100)
+        alice.run("share", os.path.join(alice.files, "pub"), "--with", "carol")
+        self.assertIn("pub", carol.run("list", "alice").out)
+        self.assertNotIn("pub", bob.run("list", "alice").out)
+        self.assertEqual(bob.run("get", "alice", "pub/a.txt", code=None).code, 10)
+        self.assertEqual(bob.run("list", "alice", "pub", code=None).code, 10)
+
+    def test_nothing_outside(self):
+        alice, bob = self.shared()
+        alice.file("secret", 10)
+        for path in ("pub/../secret", "../secret", "pub/out", "/etc/passwd", "pub/.."):
+            with self.subTest(path=path):
+                here = os.path.join(bob.folder, "here")
+                os.makedirs(here, exist_ok=True)
+                got = bob.run("get", "alice", path, cwd=here, code=None, timeout=30)
+                self.assertNotIn("secret", os.listdir(here))
+                self.assertFalse([n for n in os.listdir(here) if os.path.isfile(os.path.join(here, n))], repr(got))
+
+    def test_unshare(self):
+        alice, bob = self.shared()
+        self.assertIn("pub", alice.run("shares").out)
+        alice.run("unshare", "pub")
+        self.assertEqual(bob.run("list", "alice", "pub", code=None).code, 10)
+
+    def test_a_long_listing(self):
+        alice, bob = self.pair()
+        folder = os.path.join(alice.files, "pub")
+        os.mkdir(folder)
+        for i in range(1300):
+            open(os.path.join(folder, f"name-{i}-" + "x" * 200), "w").close()
+        alice.run("share", folder)
+        listed = bob.run("list", "alice", "pub").out
+        self.assertEqual(sum("name-" in line for line in listed.splitlines()), 1300)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,91 @@
+#!/bin/sh
+# All tests: unit, simulation, end to end; again under AddressSanitizer and UBSan; what runs on several threads under ThreadSanitizer; the
+# fuzz targets for a short while where clang is there. Ends with `N passed, N failed`. Build folders: build/test-*, reused.
+#
+#   tests/run.sh            everything
+#   tests/run.sh plain      only the first part (also: sanitizers, threads, fuzz)
+set -u
+cd "$(dirname "$0")/.."
+. examples/packages.sh
+install_packages || exit 1
+
+parts=${*:-plain sanitizers threads fuzz}
+jobs=${JOBS:-$(nproc)}
+passed=0
+failed=0
+export MESON_TESTTHREADS="${MESON_TESTTHREADS:-$jobs}"
+
+# build FOLDER OPTIONS...: all of it; a failure counts as one failed test.
+build() {
+  folder=build/$1
+  shift
+  [ -f "$folder/build.ninja" ] || meson setup "$folder" "$@" > "$folder.log" 2>&1 || { cat "$folder.log"; failed=$((failed + 1)); return 1; }
+  ninja -C "$folder" -j "$jobs" > "$folder.log" 2>&1 || { tail -n 60 "$folder.log"; failed=$((failed + 1)); return 1; }
+}
+
+# run FOLDER ARGUMENTS...: meson's tests; adds its numbers to ours.
+run() {
+  folder=build/$1
+  shift
+  meson test -C "$folder" --no-rebuild --print-errorlogs "$@" 2>&1 | tee "$folder.log" | grep -vE '^(ninja|Ok|Expected Fail|Fail|Unexpected Pass|Skipped|Timeout):|^$'
+  set -- $(awk '/^Ok:/ {ok += $2} /^(Fail|Unexpected Pass|Timeout):/ {bad += $NF} END {print ok + 0, bad + 0}' "$folder.log")
+  passed=$((passed + $1))
+  failed=$((failed + $2))
+  [ $(($1 + $2)) -gt 0 ] || failed=$((failed + 1)) # nothing ran: meson itself failed
+}
+
+# fuzz TARGET CORPUS: a short while of new inputs; the corpus itself is replayed with the other tests.
+fuzz() {
+  fresh=$(mktemp -d)
+  if [ -f build/test-plain/build.ninja ] || meson setup build/test-plain > /dev/null &&
+    ninja -C build/test-plain "tests/fuzz/fuzz_$1" > /dev/null &&
+    "build/test-plain/tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_SECONDS:-5}" -artifact_prefix="build/fuzz-$1-" "$fresh" "tests/data/$2" > "build/fuzz-$1.log" 2>&1; then
+    echo "fuzz $1: nothing found"
+    passed=$((passed + 1))
+  else
+    tail -n 40 "build/fuzz-$1.log"
+    failed=$((failed + 1))
+  fi
+  rm -rf "$fresh"
+}
+
+# Many small files are made and removed: memory is kinder to the machine than its disk, where there is enough.
+if [ -z "${PEER_TEST_DIR:-}" ] && [ -w /dev/shm ] && [ "$(df -Pk /dev/shm | awk 'NR == 2 {print $4}')" -gt 3000000 ]; then
+  export PEER_TEST_DIR=/dev/shm
+fi
+
+mkdir -p build
+for part in $parts; do
+  echo "== $part"
+  case $part in
+    plain)
+      build test-plain && run test-plain
+      ;;
+    sanitizers)
+      export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+      build test-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false &&
+        PEER_TEST_PATIENCE=4 run test-asan --timeout-multiplier 4
+      ;;
+    threads)
+      # Address space randomisation of recent kernels gets in the way of g++ 12's ThreadSanitizer.
+      build test-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dcpp_args=-Wno-tsan &&
+        PEER_TEST_PATIENCE=4 PEER_TEST_SMOKE=1 TSAN_OPTIONS=halt_on_error=1 run test-tsan --timeout-multiplier 4 --wrap "setarch $(uname -m) -R" \
+          'unit net' 'e2e smoke' 'e2e crowd'
+      ;;
+    fuzz)
+      if command -v clang++ > /dev/null; then
+        for target in message:wire manifest:manifest frame:frame; do
+          fuzz "${target%%:*}" "${target##*:}"
+        done
+      else
+        echo 'skipped: no clang++'
+      fi
+      ;;
+    *)
+      echo "tests/run.sh: there is no part called $part" >&2
+      exit 2
+      ;;
+  esac
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ]

@@ -1,0 +1,151 @@
+#include <ostream>
+// <ostream> first: doctest prints with it.
+#include <doctest/doctest.h>
+
+#include <string>
+#include <vector>
+
+#include "base/text.hpp"
+#include "cli/arguments.hpp"
+#include "cli/describe.hpp"
+#include "cli/json_fields.hpp"
+#include "cli/progress.hpp"
+
+using namespace peer::cli;
+
+namespace {
+
+Json transfer(const char* direction) {
+  Json offer = {{"number", 3},
+                {"direction", direction},
+                {"state", "active"},
+                {"files", 1024},
+                {"bytes", 3'400'000'000U},
+                {"files_done", 500},
+                {"bytes_done", 1'700'000'000U},
+                {"rate", 112'000'000},
+                {"eta", 15},
+                {"route", "192.168.1.7:56744"},
+                {"lanes", 2},
+                {"current", "photos/2026/" + std::string(60, 'x') + "/last.jpg"}};
+  offer["peer"] = {{"name", "bob"}, {"short", "ABCDEFG-HIJKLMN"}};
+  return offer;
+}
+
+std::string all(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += line + "\n";
+  return text;
+}
+
+}  // namespace
+
+TEST_SUITE("cli text") {
+  TEST_CASE("the progress line fits, and drops the least important first") {
+    for (std::size_t columns = 20; columns < 200; ++columns) {
+      CAPTURE(columns);
+      CHECK(peer::base::columns(progress_line(transfer("out"), columns)) <= columns);
+    }
+    const std::string wide = progress_line(transfer("out"), 140);
+    for (const char* part : {"to bob: 50 %", "1.7 GB of 3.4 GB", "112 MB/s", "15 s left",
+                             "last.jpg", "via 192.168.1.7:56744, 2 lanes"})
+      CHECK_MESSAGE(wide.find(part) != std::string::npos, part);
+    CHECK(progress_line(transfer("in"), 60).find("1.7 GB of 3.4 GB") != std::string::npos);
+  }
+
+  TEST_CASE("100 % is said at the last byte only") {
+    Json offer = transfer("in");
+    offer["bytes_done"] = 3'399'999'999U;
+    CHECK(progress_line(offer, 80).find("99 %") != std::string::npos);
+    offer["bytes_done"] = 3'400'000'000U;
+    CHECK(progress_line(offer, 80).find("100 %") != std::string::npos);
+    offer["bytes"] = offer["bytes_done"] = 0;
+    CHECK(progress_line(offer, 80).find("100 %") != std::string::npos);
+  }
+
+  TEST_CASE("the other side's full disk is told with what is missing") {
+    Json offer = transfer("out");
+    offer["trouble"] = {{"code", "no_space"}, {"missing", 12'000'000'000U}, {"ours", false}};
+    CHECK(trouble_text(offer) == "bob's disk is full: paused, 12 GB missing");
+  }
+
+  TEST_CASE("an end says what is known, and what to run for the rest") {
+    Common common;
+    Json offer = transfer("in");
+    offer["state"] = "partial";
+    offer["to"] = "/home/u/Downloads";
+    offer["delivered"] = {"photos"};
+    offer["failed"] = 1;
+    offer["failures"] = Json::array();
+    offer["failures"].push_back({{"path", "photos/a\x1b"}, {"text", "changed while it was sent"}});
+    const std::string text =
+        all(ending_lines(offer, {std::chrono::seconds(20), 1'700'000'000U}, common));
+    for (const char* part :
+         {"500 files, 1.7 GB in 20 s (85 MB/s), verified", "‘/home/u/Downloads/photos’",
+          "1 entry did not arrive", "‘photos/a\\e’: changed while it was sent", "peer accept 3"})
+      CHECK_MESSAGE(text.find(part) != std::string::npos, part);
+  }
+
+  TEST_CASE("only what is done is called delivered") {
+    Common common;
+    for (const char* state : {"rejected", "cancelled", "expired", "failed", "active"}) {
+      CAPTURE(state);
+      Json offer = transfer("out");
+      offer["state"] = state;
+      const std::string text = all(ending_lines(offer, {}, common));
+      CHECK(text.find("delivered") == std::string::npos);
+      CHECK(text.find("verified") == std::string::npos);
+    }
+    Json offer = transfer("out");
+    offer["state"] = "done";
+    CHECK(all(ending_lines(offer, {}, common)).find("delivered to bob") != std::string::npos);
+  }
+
+  TEST_CASE("the reason of a rejection is shown, escaped") {
+    Json offer = transfer("out");
+    offer["state"] = "rejected";
+    offer["text"] = "no\x1b[2J";
+    CHECK(ending_lines(offer, {}, Common{}).front() == "bob rejected offer 3: no\\e[2J");
+  }
+
+  TEST_CASE("exit codes follow the state") {
+    const auto code = [](const char* state, int failed) {
+      Json offer = {{"state", state}, {"failed", failed}};
+      return exit_code_of(offer);
+    };
+    CHECK(code("done", 0) == ExitCode::done);
+    CHECK(code("done", 1) == ExitCode::partly);
+    CHECK(code("partial", 0) == ExitCode::done);
+    CHECK(code("rejected", 0) == ExitCode::rejected);
+    CHECK(code("expired", 0) == ExitCode::timed_out);
+    CHECK(code("failed", 0) == ExitCode::failed);
+  }
+
+  TEST_CASE("names that are no UTF-8 travel as base64, both ways, and get a key of their own") {
+    const std::string odd = "a\xff\n";
+    CHECK(bytes_from(bytes_value(odd)) == odd);
+    CHECK(bytes_from(bytes_value("é")) == "é");
+    Json row = Json::object();
+    row["path"] = bytes_value(odd);
+    row["paths"] = bytes_values({odd, "b"});
+    row["title"] = "t";
+    const Json shown = public_json(row);
+    CHECK(shown["path64"] == "Yf8K");
+    CHECK_FALSE(shown.contains("path"));
+    CHECK(shown["paths"][0]["path64"] == "Yf8K");
+    CHECK(shown["paths"][1] == "b");
+    CHECK(shown["title"] == "t");
+  }
+
+  TEST_CASE("fields that are missing or of another type are empty, never an error") {
+    const Json object = {{"text", 5}, {"number", "x"}, {"flag", 1}, {"big", 1e300}, {"neg", -5}};
+    CHECK(text_of(object, "text").empty());
+    CHECK(number_of(object, "number") == 0);
+    CHECK(number_of(object, "big") == 0);
+    CHECK(number_of(object, "neg") == 0);
+    CHECK_FALSE(flag_of(object, "flag"));
+    CHECK(object_of(object, "none").empty());
+    CHECK(text_of(Json(3), "x").empty());
+    CHECK(exit_code_of(Json()) == ExitCode::failed);
+  }
+}
