@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cassert>
 #include <cerrno>
 #include <chrono>
 #include <cstdint>
@@ -204,6 +205,7 @@ DataStream::DataStream(RawConnection connection)
 DataStream::~DataStream() = default;
 
 Result<std::size_t> DataStream::read(std::span<std::byte> buffer, int timeout_ms) {
+  assert(!buffer.empty());
   if (impl_->stopped.load(std::memory_order_relaxed)) return cancelled();
   if (const std::size_t kept = impl_->take_kept(buffer); kept > 0) return kept;
   Patience patience(timeout_ms);

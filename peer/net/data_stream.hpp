@@ -20,7 +20,7 @@ class DataStream {
   DataStream(const DataStream&) = delete;
   DataStream& operator=(const DataStream&) = delete;
 
-  /// At least one byte, or 0 at a clean end.
+  /// At least one byte, or 0 at a clean end. `buffer` is not empty.
   Result<std::size_t> read(std::span<std::byte> buffer, int timeout_ms);
   /// Exactly that many; a clean end before them is TlsErrc::truncated.
   Result<void> read_exactly(std::span<std::byte> buffer, int timeout_ms);

@@ -65,7 +65,8 @@ class TlsStream {
   std::string remote() const;        ///< "192.168.1.7:56744", as it was when this was made
 
   /// At least one byte, or 0 at a clean end (close_notify); a cut is TlsErrc::truncated or the
-  /// socket's error. Pieces of at most 256 KiB. `buffer` must stay valid until it returns.
+  /// socket's error. Pieces of at most 256 KiB. `buffer` is not empty
+  /// and stays valid until it returns.
   asio::awaitable<Result<std::size_t>> read(std::span<std::byte> buffer);
   /// Whether read() would give bytes without waiting (TLS has some decrypted).
   bool has_pending() const;

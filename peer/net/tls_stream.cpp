@@ -162,6 +162,7 @@ struct InFlight {
 }  // namespace
 
 asio::awaitable<Result<std::size_t>> TlsStream::Impl::read(Self self, std::span<std::byte> buffer) {
+  assert(!buffer.empty());
   if (self->closed) co_return aborted();
   const InFlight mark(self->reading);
   const auto piece = buffer.first(std::min(buffer.size(), kTlsPieceBytes));

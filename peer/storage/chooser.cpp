@@ -23,7 +23,7 @@ bool Chooser::picked(const PlacedEntry& entry) {
   while (next_ < picks.size() && picks[next_] < entry.index) ++next_;
   const bool named = next_ < picks.size() && picks[next_] == entry.index;
   if (!folder_.empty()) {
-    if (lies_in(entry.entry.path, folder_)) return true;
+    if (lies_below(entry.entry.path, folder_)) return true;
     folder_.clear();
   }
   if (named && entry.entry.kind == protocol::Kind::folder) folder_ = entry.entry.path;

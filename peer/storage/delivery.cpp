@@ -48,7 +48,7 @@ class Delivery {
       do {
         look(root, entry, chooser.chooses(entry));
         more = cursor->next(entry);
-      } while (more && *more && lies_in(entry.entry.path, root.entry.entry.path));
+      } while (more && *more && lies_below(entry.entry.path, root.entry.entry.path));
       end_of_folder({});
       root.end = more && *more ? entry.index : s_.catalogue->entries();
       if (!more || root.tally.entries.empty()) continue;
@@ -79,7 +79,7 @@ class Delivery {
   /// empty.
   void end_of_folder(std::string_view next) {
     if (folder_.empty()) return;
-    if (!lies_in(next, folder_) && !folder_answered_) rest_left_ = true;
+    if (!lies_below(next, folder_) && !folder_answered_) rest_left_ = true;
     folder_.clear();
   }
 

@@ -41,7 +41,7 @@ std::string_view last_part(std::string_view path) {
 
 std::string_view first_part(std::string_view path) { return path.substr(0, path.find('/')); }
 
-bool lies_in(std::string_view path, std::string_view folder) {
+bool lies_below(std::string_view path, std::string_view folder) {
   return path.size() > folder.size() && path[folder.size()] == '/' && path.starts_with(folder);
 }
 

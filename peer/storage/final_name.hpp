@@ -18,6 +18,6 @@ std::string numbered_name(std::string_view name, std::uint32_t n, bool folder);
 std::string_view last_part(std::string_view path);
 std::string_view first_part(std::string_view path);
 /// Whether `path` lies in the folder `folder` (and is not it).
-bool lies_in(std::string_view path, std::string_view folder);
+bool lies_below(std::string_view path, std::string_view folder);
 
 }  // namespace peer::storage

@@ -64,11 +64,11 @@ class Merge {
 
   Result<void> one(const PlacedEntry& entry, bool wanted) {
     const std::string& path = entry.entry.path;
-    if (!moved_.empty() && lies_in(path, moved_)) {
+    if (!moved_.empty() && lies_below(path, moved_)) {
       if (wanted) tally_.add(entry);
       return {};
     }
-    if (!failed_.empty() && lies_in(path, failed_))
+    if (!failed_.empty() && lies_below(path, failed_))
       return wanted ? s_.fail(entry, failed_why_) : Result<void>();
     leave_all_but(path);
     if (entry.entry.kind == Kind::folder) return folder(entry, wanted);
@@ -155,7 +155,7 @@ class Merge {
       auto more = cursor->next(entry);
       if (!more) return std::move(more).error();
       if (!*more) return s_.catalogue->entries();
-      if (!lies_in(entry.entry.path, folder.entry.path)) return entry.index;
+      if (!lies_below(entry.entry.path, folder.entry.path)) return entry.index;
     }
   }
 
@@ -175,7 +175,7 @@ class Merge {
 
   /// Leaves the folders that `path` does not lie in; "" leaves all.
   void leave_all_but(std::string_view path) {
-    while (!levels_.empty() && !lies_in(path, levels_.back().path)) {
+    while (!levels_.empty() && !lies_below(path, levels_.back().path)) {
       const Level& level = levels_.back();
       auto parent = to_.at(parent_of(level.to));
       if (parent && (level.mode || level.mtime)) {

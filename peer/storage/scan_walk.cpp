@@ -68,17 +68,16 @@ bool stays_inside(std::string_view path, std::string_view target) {
   return true;
 }
 
-/// Without a system call where the owner's bits decide, which no ACL changes.
-bool is_readable(const struct stat& st, int folder, const char* name, bool following) {
-  if (st.st_uid == ::geteuid() && (st.st_mode & S_IRUSR)) return true;
-  return ::faccessat(folder, name, R_OK, AT_EACCESS | (following ? 0 : AT_SYMLINK_NOFOLLOW)) == 0;
-}
-
 }  // namespace
 
 ScanWalk::ScanWalk(const ScanOptions& options, OfferWriter& out, ScanReport& report,
                    ScanProgress& progress)
-    : options_(options), out_(out), report_(report), progress_(progress), not_carried_(report) {
+    : options_(options),
+      out_(out),
+      report_(report),
+      progress_(progress),
+      not_carried_(report),
+      user_(::geteuid()) {
   for (const auto& folder : options.never) {
     struct stat st {};
     if (::stat(folder.c_str(), &st) != 0) continue;  // not made yet
@@ -191,7 +190,10 @@ Result<void> ScanWalk::add_folders() {
 
 Result<void> ScanWalk::add_file(const struct stat& st, int folder, const char* name,
                                 bool following) {
-  if (!is_readable(st, folder, name, following)) return lost(errno);
+  // Where the owner's bits decide, which no ACL changes, there is no need to ask.
+  const bool owner_reads = st.st_uid == user_ && (st.st_mode & S_IRUSR) != 0;
+  const int at = AT_EACCESS | (following ? 0 : AT_SYMLINK_NOFOLLOW);
+  if (!owner_reads && ::faccessat(folder, name, R_OK, at) != 0) return lost(errno);
   const auto size = static_cast<std::uint64_t>(st.st_size);
   if (!out_.has_room(size)) return leave_out("the offer would be too large");
   if (auto r = add_folders(); !r) return r;

@@ -61,6 +61,7 @@ class ScanWalk {
   ScanReport& report_;
   ScanProgress& progress_;
   NotCarried not_carried_;
+  uid_t user_;
   std::vector<struct stat> own_;  ///< folders of ours that are never offered
   std::vector<std::string> own_paths_;
 

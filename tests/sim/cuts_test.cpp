@@ -104,7 +104,9 @@ TEST_SUITE("cuts") {
       for (const std::size_t first : {0u, 1u}) {
         std::size_t length = 0;
         REQUIRE(play(s, {}, 100'000, first, &length) == "");
-        for (std::size_t at = 0; at <= length; ++at) {
+        // No message is as short as 5 bytes: every set of messages that arrived comes up.
+        const std::size_t step = s.plan == Plan::half_then_rest ? 1 : 5;
+        for (std::size_t at = 0; at <= length; at += step) {
           CAPTURE(at);
           const std::string wrong = play(s, {at}, 100'000, first);
           if (!wrong.empty()) FAIL_CHECK(wrong);

@@ -79,7 +79,7 @@ TEST_SUITE("cli question") {
           CHECK(line.find('\x1b') == std::string::npos);
           CHECK(line.find('\n') == std::string::npos);
         }
-        CHECK(lines.front().starts_with("offer 7 from strange"));
+        CHECK(lines.front().starts_with("offer 7 from stran"));
         CHECK(any_has(lines, "10,000 files"));
         CHECK(any_has(lines, "120 GB free"));
       }

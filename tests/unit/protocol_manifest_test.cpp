@@ -286,7 +286,7 @@ TEST_CASE("a line may be as long as the longest entry needs and no longer") {
   line.insert(1, std::string(kMaxManifestLineBytes - line.size(), ' '));
   CHECK(read(line + "\n", line.size() + 1, 1));
   CHECK(read(line + "\n", line.size() + 1, 1, 1000));
-  line.insert(1, " ");
+  line.insert(1, 1, ' ');
   CHECK_FALSE(read(line + "\n", line.size() + 1, 1));
   CHECK_FALSE(read(line + "\n", line.size() + 1, 1, 1000));
 }
