@@ -29,7 +29,8 @@ Json attach_request(const Attachment& attachment) {
 }
 
 bool taken_port(const Json& failed) {
-  return text_of(failed, "failed").find("listen on TCP port") != std::string::npos;
+  return is_failure(failed) &&
+         text_of(failed, "failed").find("listen on TCP port") != std::string::npos;
 }
 
 /// A taken port is answered with the command that goes around it.

@@ -48,12 +48,16 @@ int SignalWatch::take() {
   return static_cast<int>(info.ssi_signo);
 }
 
+bool is_failure(const Json& message) {
+  return !message.contains("event") && message.contains("failed");
+}
+
 bool is_last_word(const Json& message) {
-  return message.contains("result") || message.contains("failed");
+  return is_failure(message) || (!message.contains("event") && message.contains("result"));
 }
 
 void throw_if_failed(const Json& message) {
-  if (!message.contains("failed")) return;
+  if (!is_failure(message)) return;
   const auto code = number_of(message, "exit");
   constexpr auto kLastCode = static_cast<std::uint64_t>(ExitCode::unknown);
   throw CommandError(

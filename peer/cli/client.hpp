@@ -77,6 +77,8 @@ class Client {
   std::string typed_;
 };
 
+/// A `failed`; an event may hold a field of that name that counts entries.
+bool is_failure(const Json& message);
 bool is_last_word(const Json& message);
 /// Throws the CommandError of a `failed` message; does nothing with others.
 void throw_if_failed(const Json& message);

@@ -139,7 +139,7 @@ void Console::reject(bool block) {
   const auto number = this->number();
   Json body = {{"do", "reject"}, {"offer", std::to_string(number)}, {"block", block}};
   client_.request(std::move(body), [number, block](const Json& message) {
-    if (message.contains("failed"))
+    if (is_failure(message))
       say(base::escaped(text_of(message, "failed")));
     else if (block && message.contains("result"))
       say("whoever made offer " + std::to_string(number) + " is blocked");
@@ -165,7 +165,7 @@ void Console::show_list(std::function<void()> then) {
     if (!is_last_word(message)) client_.stop(number_of(message, "request"));
     if (!still(number)) return;
     if (more) page->resize(wanted);
-    if (message.contains("failed")) say(base::escaped(text_of(message, "failed")));
+    if (is_failure(message)) say(base::escaped(text_of(message, "failed")));
     show_page(*page, more);
     then();
   });

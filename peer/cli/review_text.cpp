@@ -51,7 +51,7 @@ void add_largest(std::vector<std::string>& lines, const Json& review) {
 }
 
 /// Lines that a decision should not miss.
-std::vector<std::string> warning_lines(const Json& review) {
+std::vector<std::string> warning_lines(const Json& review, const std::string& rest_word) {
   std::vector<std::string> lines;
   add_counted(lines, review, "hidden_count", "hidden", "hidden");
   add_counted(lines, review, "executable_count", "executable", "executable");
@@ -62,10 +62,11 @@ std::vector<std::string> warning_lines(const Json& review) {
   if (same > 0)
     lines.push_back(base::count_text(same) + " of " +
                     base::count_of(number_of(object_of(review, "all"), "files"), "file") +
-                    " are already there with the same size and date: u takes only the rest");
+                    " are already there with the same size and date: " + rest_word +
+                    " takes only the rest");
   if (different > 0)
     lines.push_back(base::count_of(different, "file is", "files are") +
-                    " there but different: u leaves them as they are");
+                    " there but different: " + rest_word + " leaves them as they are");
   return lines;
 }
 
@@ -137,10 +138,11 @@ bool has_rest(const Json& review) {
   return number_of(review, "already_there") + number_of(review, "there_but_different") > 0;
 }
 
-std::vector<std::string> review_lines(const Json& review, std::size_t columns) {
+std::vector<std::string> review_lines(const Json& review, std::size_t columns,
+                                      const std::string& rest_word) {
   std::vector<std::string> lines;
   add_largest(lines, review);
-  for (const std::string& warning : warning_lines(review)) {
+  for (const std::string& warning : warning_lines(review, rest_word)) {
     const auto pieces = wrapped(warning, columns);
     lines.insert(lines.end(), pieces.begin(), pieces.end());
   }
@@ -152,7 +154,7 @@ std::vector<std::string> review_lines(const Json& review, std::size_t columns) {
 std::vector<std::string> question_lines(const Json& offer, const Json& review, std::size_t columns,
                                         std::size_t rows) {
   std::vector<std::string> head = who_lines(offer, columns);
-  std::vector<std::string> rest = review_lines(review, columns);
+  std::vector<std::string> rest = review_lines(review, columns, "u");
   clip_all(head, columns);
   const std::size_t totals = total_lines(review).size();
   // Too many for the screen: the largest files and the warnings give way first, then title and

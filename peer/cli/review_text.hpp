@@ -19,10 +19,11 @@ std::vector<std::string> question_lines(const Json& offer, const Json& review, s
 
 /// A REVIEW (node/LOCAL.md) in lines: largest entries, hidden and executable ones, clashes, what
 /// cannot be stored, then totals, place and space.
-std::vector<std::string> review_lines(const Json& review, std::size_t columns);
+/// `rest_word` is how to take only what is not there yet.
+std::vector<std::string> review_lines(const Json& review, std::size_t columns,
+                                      const std::string& rest_word = "--on-clash skip");
 
-/// "receives a name of its own" and the like for a plan whose files are there already: whether
-/// taking only the rest means something.
+/// Whether some of the files are there already, so that taking only the rest means something.
 bool has_rest(const Json& review);
 
 }  // namespace peer::cli

@@ -90,7 +90,7 @@ void Watch::ask(const Json& offer, const Json& review) {
   body["offer"] = std::to_string(number_of(offer, "number"));
   body["dry_run"] = true;
   client_.request(std::move(body), [this, offer](const Json& message) {
-    if (message.contains("failed"))
+    if (is_failure(message))
       say(offer_text(offer) + ": " + base::escaped(text_of(message, "failed")));
     else if (message.contains("result"))
       console_->add(offer, object_of(object_of(message, "result"), "review"));
@@ -105,7 +105,7 @@ void Watch::accept(std::uint64_t number, bool asked, Json fields) {
   body["wait"] = false;
   accepted_.insert(number);
   client_.request(std::move(body), [this, number, asked](const Json& message) {
-    if (message.contains("failed")) accept_failed(number, asked, message);
+    if (is_failure(message)) accept_failed(number, asked, message);
   });
 }
 

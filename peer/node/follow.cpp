@@ -52,7 +52,7 @@ asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr>
     for (const auto& offer : offers) {
       auto& shown = shown_state[offer.get()];
       const auto state = offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
-      if (tick || shown != state) request.event("progress", offer_json(node, *offer));
+      if (tick || shown != state) request.event("progress", Json{{"offer", offer_json(node, *offer)}});
       shown = state;
     }
     if (request.stopped() || std::ranges::all_of(offers, [](const auto& offer) { return is_settled(*offer); })) break;

@@ -110,7 +110,7 @@ class Watch {
       const auto& offer = it->first;
       const auto state = offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
       const bool moves = tick && offer->is(state::active);
-      if (moves || state != it->second) request_.event("progress", offer_json(node_, *offer));
+      if (moves || state != it->second) request_.event("progress", Json{{"offer", offer_json(node_, *offer)}});
       it->second = state;
       const bool over = is_settled(*offer) && !offer->is(state::active);
       it = over ? followed_.erase(it) : std::next(it);

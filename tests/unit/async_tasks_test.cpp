@@ -305,6 +305,11 @@ TEST_SUITE("run_on") {
       auto there = co_await async::run_on(pool, std::move(work));
       CHECK(there != here);
       CHECK(std::this_thread::get_id() == here);
+      auto silent = [] {};
+      co_await async::run_on(pool, std::move(silent));
+      auto judging = [] { return Result<std::string>(std::string("no default value")); };
+      auto judged = co_await async::run_on(pool, std::move(judging));
+      CHECK(judged);
       auto failing = []() -> int { throw std::runtime_error("on the pool"); };
       co_await async::run_on(pool, std::move(failing));
     };
