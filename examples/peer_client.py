@@ -422,6 +422,7 @@ def main():
     args = a.parse_args()
     try:
         session = Session(args.address, args.home, args.id, name=args.name)
+        print(f"connected to {peer_id_text(session.peer_id)}", file=sys.stderr)
         if args.command == "offer":
             return offer(session, args.home, args.paths, args.note)
         if args.command == "receive":

@@ -58,6 +58,10 @@ std::string landed_at(const Json& offer) {
 std::string fact_line(const Json& offer, const Timing& timing) {
   const bool incoming = text_of(offer, "direction") == "in";
   const auto files = number_of(offer, "files_done");
+  const std::string who = peer_name(object_of(offer, "peer"));
+  if (files == 0 && number_of(offer, "files") > 0 && number_of(offer, "failed") == 0)
+    return incoming ? "nothing was missing: it is all there in " + landed_at(offer)
+                    : who + " had all of it already";
   std::string line = incoming ? "received " : "sent ";
   if (files == 0 && number_of(offer, "files") == 0)
     line += totals_text(offer);  // folders and links alone
@@ -69,8 +73,7 @@ std::string fact_line(const Json& offer, const Timing& timing) {
       line +=
           " (" + base::rate_text(static_cast<double>(timing.bytes) / timing.elapsed.count()) + ")";
   }
-  return line + (incoming ? ", verified: " + landed_at(offer)
-                          : ", verified, delivered to " + peer_name(object_of(offer, "peer")));
+  return line + (incoming ? ", verified: " + landed_at(offer) : ", verified, delivered to " + who);
 }
 
 void add_failures(std::vector<std::string>& lines, const Json& offer) {

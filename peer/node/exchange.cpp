@@ -244,12 +244,14 @@ bool Exchange::expects_lane(Pair& pair, const protocol::OfferId& id) {
 }
 
 bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) {
-  const auto lanes = serving_.size() +
-                     static_cast<std::size_t>(std::ranges::count_if(offers_.open(), [](const auto& entry) { return entry.second->lanes > 0; }));
+  std::size_t lanes = 0;
+  for (const auto& [number, open] : offers_.open()) lanes += open->lanes;
   if (stopping_ || lanes >= kMaxLanes || !session.greeted()) return false;
   const auto theirs = session.talk().theirs()->limits;
   if (const auto offer = offers_.find(pair.id, id, Direction::taken)) {
-    return offer->taking && offer->taking->add_lane(std::move(connection), theirs);
+    auto limits = theirs;
+    limits.block_bytes = protocol::kMaxBlockBytes;  // of what we take, ours counts
+    return offer->taking && offer->taking->add_lane(std::move(connection), limits);
   }
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return false;
@@ -373,7 +375,10 @@ void Exchange::cancel_all_with(const protocol::PeerId& peer) {
     if (offer->row.peer != peer) continue;
     stop_lanes(*offer);
     sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
-    if (offer->taking) {
+    const bool told = offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
+    if (told) {
+      offers_.end(offer, std::string(offer->row.state));
+    } else if (offer->taking) {
       tasks_.spawn("abandon", abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
     } else {
       offers_.end(offer, state::cancelled, "this peer was blocked or forgotten");
@@ -398,6 +403,14 @@ asio::awaitable<void> Exchange::watch_expiry() {
           note(offer);
           say(pair);
         }
+        continue;
+      }
+      // What is only still to be said is not said for ever.
+      const bool last_word = !(offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial));
+      if (last_word && offer->row.expires + protocol::kEndedIdsKept.count() <= std::time(nullptr)) {
+        pair.ledger.end(offer->row.id, protocol::Outcome::expired);
+        offers_.end(offer, std::string(offer->row.state));
+        continue;
       }
       if (const auto* taken = pair.ledger.find_taken(offer->row.id);
           !offer->given() && taken && taken->state == protocol::TakenOffer::State::open && taken->expires_at <= now) {

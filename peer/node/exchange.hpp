@@ -13,6 +13,7 @@
 #include "node/contacts.hpp"
 #include "node/lane.hpp"
 #include "node/offers.hpp"
+#include "node/pace.hpp"
 #include "node/session.hpp"
 #include "node/sessions.hpp"
 #include "node/taking.hpp"
@@ -100,7 +101,7 @@ class Exchange : public SessionUser {
   // taken
   void on_offered(Pair& pair, Session& session, const protocol::Offered& event);
   asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address);
-  std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) const;
+  std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address);
   asio::awaitable<void> fetch(OfferPtr offer);
   asio::awaitable<void> decide_alone(OfferPtr offer);
   asio::awaitable<bool> answers_get(OfferPtr offer);
@@ -127,6 +128,7 @@ class Exchange : public SessionUser {
   std::map<std::uint64_t, std::shared_ptr<Fetching>> fetches_;  ///< by offer number
   std::list<Serving> serving_;
   std::list<std::shared_ptr<OpenGet>> open_gets_;
+  Pace stranger_pace_{kStrangerOffersPerMinute, std::chrono::minutes(1)};
   bool stopping_ = false;
   async::TaskGroup tasks_;
 };

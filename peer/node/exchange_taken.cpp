@@ -24,7 +24,7 @@ using Json = nlohmann::json;
 // ---- an offer arrives
 
 /// The code an offer is turned away with before anyone sees it; empty if it may come in.
-std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) const {
+std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) {
   const bool contact = contacts_.is_contact(pair.id);
   if (contacts_.is_blocked(pair.id)) return std::string(protocol::wire_code(Errc::not_accepted));
   if (contact || watching_anyone > 0) {
@@ -44,7 +44,7 @@ std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer, co
     ++all;
     if (open->stranger_address == address) ++here;
   }
-  const bool busy = all >= protocol::kMaxStrangerOffers || here >= protocol::kMaxStrangerOffersPerAddress;
+  const bool busy = all >= protocol::kMaxStrangerOffers || here >= protocol::kMaxStrangerOffersPerAddress || !stranger_pace_.allows();
   return busy ? std::string(protocol::wire_code(Errc::busy)) : std::string();
 }
 
@@ -77,6 +77,10 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   offer->from_stranger = !contacts_.is_contact(pair.id);
   offer->stranger_address = std::move(address);
   offers_.save(offer);
+  if (!pair.ledger.find_taken(what.id)) {  // it was withdrawn while it got its number
+    offers_.end(offer, state::cancelled);
+    co_return;
+  }
   co_await fetch(offer);
 }
 

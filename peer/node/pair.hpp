@@ -24,6 +24,7 @@ struct Pair {
   std::uint64_t dials = 0;               ///< of this process; numbers sessions we dial
   std::string heard_at;                  ///< "host:port" where it said it listens, seen by its session; a hint only
   std::string calls_itself;              ///< its latest display name; hostile text
+  std::size_t waiting_lanes = 0;         ///< said `attach`, not yet placed
   bool dialling = false;                 ///< a redial task runs
 };
 

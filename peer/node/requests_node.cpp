@@ -64,6 +64,8 @@ asio::awaitable<void> listen_as_told(Node& node, const Json& arguments) {
   if (addresses.empty()) addresses = settings.listen;
   const auto port = static_cast<std::uint16_t>(number_of(*it, "port", settings.port));
   const bool must = flag_of(*it, "must");
+  // Who asks for nothing special is content with where the node listens already.
+  if (node.listening() && port == settings.port && addresses == settings.listen) co_return;
   auto listening = co_await node.listen(std::move(addresses), port, must);
   if (listening || !must) co_return;
   const auto taken = listening.error().code == std::errc::address_in_use;

@@ -112,9 +112,7 @@ class Watch {
       const bool moves = tick && offer->is(state::active);
       if (moves || state != it->second) request_.event("progress", Json{{"offer", offer_json(node_, *offer)}});
       it->second = state;
-      const bool over = is_settled(*offer) && !offer->is(state::active);
-      it = over ? followed_.erase(it) : std::next(it);
-      // A settled one that is still being closed would come back; it was told.
+      it = offer->ended() ? followed_.erase(it) : std::next(it);
     }
   }
 

@@ -16,6 +16,7 @@ using std::chrono::milliseconds;
 namespace {
 
 constexpr milliseconds kBufferPause{20};         ///< between looks for a free buffer
+constexpr std::size_t kOutboxBytes = 4u << 20;   ///< handed to the socket's queue at most
 constexpr std::size_t kJoinedBytes = 16 * 1024;  ///< a block this small travels in one TLS record with its header
 constexpr std::chrono::seconds kLastWords{1};    ///< for what is still to be written when a session ends
 
@@ -94,6 +95,7 @@ void Session::leave(Errc code, std::string text) {
 }
 
 void Session::queue_output() {
+  if (outbox_bytes_ > kOutboxBytes) return;  // what a peer that does not read piles up is counted by the conversation
   auto control = talk_.take_output();
   if (control.empty()) return;
   outbox_bytes_ += control.size();
@@ -225,6 +227,7 @@ asio::awaitable<void> Session::write_loop() {
       co_return;
     }
     written_.notify_all();
+    queue_output();
   }
 }
 
@@ -288,9 +291,7 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
   auto found = co_await async::run_on(services_.disk, std::move(job));
 
   const auto turn = talk_.served().next();
-  if (talk_.over() || !turn || turn->id != want.id || turn->of != want.of || turn->offset != want.offset) {
-    co_return;  // ended by a cancel meanwhile
-  }
+  if (talk_.over() || !turn || *turn != want) co_return;  // ended by a cancel meanwhile
   if (found.error) {
     refuse_want(want.id, found.error->text());
   } else if (found.gone) {

@@ -75,7 +75,9 @@ bool Sessions::may_come_in(const protocol::PeerId& id) const {
 
 void Sessions::welcome(asio::ip::tcp::socket socket) {
   const auto host = host_of(socket);
-  if (stopping_ || connections_ >= kMaxConnections || handshakes_[host] >= kMaxHandshakesPerAddress) {
+  const auto here = handshakes_.find(host);
+  const bool many = here != handshakes_.end() && here->second >= kMaxHandshakesPerAddress;
+  if (stopping_ || connections_ >= kMaxConnections || many) {
     base::log(base::Level::warning, "sessions", "too many connections: one from " + host + " was closed");
     return;
   }
@@ -141,10 +143,13 @@ asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsSt
     return session && !session->over() && !session->dialled() && session->key().dial == attach.dial &&
            session->key().theirs == attach.instance;
   };
+  if (!fits() || pair.waiting_lanes >= kMaxWaitingLanes) co_return;  // closed without a hint why
+  ++pair.waiting_lanes;
   const auto give_up = steady_clock::now() + protocol::kAttachWait;
-  while (!stopping_ && steady_clock::now() < give_up && !(fits() && next_.expects_lane(pair, attach.id))) {
+  while (!stopping_ && steady_clock::now() < give_up && fits() && !next_.expects_lane(pair, attach.id)) {
     co_await services_.changed.wait_for(kLook);
   }
+  --pair.waiting_lanes;
   const bool good = !stopping_ && fits() && next_.expects_lane(pair, attach.id);
   if (!good) co_return;  // closed without a hint which part did not fit
   auto connection = stream->release();

@@ -68,6 +68,7 @@ asio::awaitable<Taking::Ending> Taking::run() {
       break;
     }
     want_on_session();
+    if (!ended_lanes_.empty()) co_await join_ended_lanes();
     co_await wake_.wait_for(kProgressEvery);
     show_progress();
   }
@@ -261,11 +262,17 @@ bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs
 asio::awaitable<void> Taking::join_lanes() {
   for (auto& lane : lanes_) lane->stop();
   while (!lanes_.empty()) co_await wake_.wait_for(kProgressEvery);
-  auto job = [this] {
-    for (auto& lane : ended_lanes_) lane->join();
+  co_await join_ended_lanes();
+}
+
+asio::awaitable<void> Taking::join_ended_lanes() {
+  std::list<std::unique_ptr<TakingLane>> lanes;
+  lanes.swap(ended_lanes_);
+  auto* ended = &lanes;
+  auto job = [ended] {
+    for (auto& lane : *ended) lane->join();
   };
   co_await async::run_on(services_.disk, std::move(job));
-  ended_lanes_.clear();
 }
 
 void Taking::disk_trouble(const Error& error) {

@@ -57,6 +57,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   asio::awaitable<void> recheck_loop();
   asio::awaitable<Result<storage::Intake::Delivered>> deliver();
   asio::awaitable<void> join_lanes();
+  asio::awaitable<void> join_ended_lanes();
   void want_on_session();
   void stored(Session* session, const protocol::Range& range, Result<void> result);
   void disk_trouble(const Error& error);

@@ -41,24 +41,14 @@ class Client(Case):
         tree = self.tree(alice)
         got = os.path.join(self.folder, "got")
         os.mkdir(got)
-        taking = self.client_running("--to", got, alice.address, "receive")
-        client = alice.watch()
-        del client
+        alice.run("add", "snake", "--id", self.client_id())
+        taking = self.client_connected("--to", got, alice.address, "receive")
         # The client has no address; the offer goes over the session that it holds open.
-        their_id = self.client_id()
-        alice.run("add", "snake", "--id", their_id)
         alice.run("offer", "snake", tree)
         taken = taking.finish()
         self.assertEqual(taken.code, 0, repr(taken))
         self.assert_same(tree, os.path.join(got, "tree"))
         self.assert_no_leftovers(got)
-
-    def client_id(self, home="client"):
-        import hashlib
-        import ssl
-        import peer_client
-        text = peer_client.make_identity(os.path.join(self.folder, home)).read_text()
-        return peer_client.peer_id_text(hashlib.sha256(ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE"):])).digest())
 
     def test_client_goes_on_after_a_cut(self):
         alice = self.peer("alice")
@@ -66,19 +56,20 @@ class Client(Case):
         self.addCleanup(proxy.close)
         path = alice.file("big", 48 << 20)
         alice.run("add", "snake", "--id", self.client_id())
-        alice_offer = alice.command("offer", "snake", path)
         got = os.path.join(self.folder, "got")
         os.mkdir(got)
+        first = self.client_connected("--to", got, proxy.address, "receive")
         proxy.hold(24 << 20, back=True)
-        first = self.client_running("--to", got, proxy.address, "receive")
+        alice.run("offer", "snake", path, "--no-wait")
         proxy.wait_held()
         proxy.cut()
         self.assertNotEqual(first.finish().code, 0)
         sent = proxy.counts[True]
+        waiting = alice.command("wait", str(alice.offers()[0]["number"]))
         self.client("--to", got, proxy.address, "receive")
         self.assert_same(path, os.path.join(got, "big"))
         self.assertLess(proxy.counts[True] - sent, 32 << 20)  # what had arrived was not wanted again
-        self.assertEqual(alice_offer.finish().code, 0)
+        self.assertEqual(waiting.finish().code, 0)
 
     def test_client_lists_and_gets(self):
         alice = self.peer("alice")

@@ -4,22 +4,18 @@ import signal
 import unittest
 
 from peers import Case
-from proxy import Proxy
 
 
 class Endings(Case):
-    def held(self, giver, taker, path, after=3 << 20):
-        """A transfer that stands still after some bytes; returns (proxy, the giver's running command, the taker's number)."""
-        proxy = Proxy(taker.port)
-        self.addCleanup(proxy.close)
-        giver.add(taker, proxy.address)
-        taker.run("add", giver.name, "--id", giver.id())
-        giving = giver.command("offer", taker.name, path)
-        number = taker.await_pending()
+    def held(self, make, after=3 << 20):
+        """A transfer that stands still after some bytes; returns (alice, bob, proxy, alice's running command, bob's number)."""
+        alice, bob, proxy = self.pair_through_proxy()
+        giving = alice.command("offer", "bob", make(alice))
+        number = bob.await_pending()
         proxy.hold(after)
-        taker.run("accept", str(number), "--no-wait")
+        bob.run("accept", str(number), "--no-wait")
         proxy.wait_held()
-        return proxy, giving, number
+        return alice, bob, proxy, giving, number
 
     def test_rejected_with_a_reason(self):
         alice, bob = self.pair()
@@ -51,8 +47,7 @@ class Endings(Case):
         self.assertEqual(len(gone), 1)
 
     def test_the_giver_cancels_in_the_middle(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        proxy, giving, number = self.held(alice, bob, alice.file("big", 64 << 20))
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
         waiting = bob.command("wait", str(number))
         alice.run("cancel", str(alice.offers()[0]["number"]))
         proxy.release()
@@ -61,8 +56,7 @@ class Endings(Case):
         self.assertEqual(os.listdir(bob.downloads), [])
 
     def test_the_taker_cancels_in_the_middle(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        proxy, giving, number = self.held(alice, bob, alice.file("big", 64 << 20))
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
         bob.run("cancel", str(number))
         proxy.release()
         given = giving.finish()
@@ -71,10 +65,11 @@ class Endings(Case):
         self.assertEqual(alice.offers() + bob.offers(), [])
 
     def test_cancel_keeps_what_is_complete(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        for i in range(16):
-            alice.file(f"d/{i:02}", 4 << 20, seed=i)
-        proxy, giving, number = self.held(alice, bob, os.path.join(alice.files, "d"), after=40 << 20)
+        def tree(alice):
+            for i in range(16):
+                alice.file(f"d/{i:02}", 4 << 20, seed=i)
+            return os.path.join(alice.files, "d")
+        alice, bob, proxy, giving, number = self.held(tree, after=40 << 20)
         bob.run("cancel", str(number), "--keep")
         proxy.release()
         self.assertEqual(giving.finish().code, 3)

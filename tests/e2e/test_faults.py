@@ -11,18 +11,9 @@ BIG = 96 << 20
 
 
 class Faults(Case):
-    def through_proxy(self):
-        """alice knows bob by a proxy's address."""
-        alice, bob = self.peer("alice"), self.peer("bob")
-        proxy = Proxy(bob.port)
-        self.addCleanup(proxy.close)
-        alice.add(bob, proxy.address)
-        bob.run("add", "alice", "--id", alice.id())
-        return alice, bob, proxy
-
     def half_way(self, after, *paths, accept=()):
         """A transfer that stands still when `after` bytes have passed."""
-        alice, bob, proxy = self.through_proxy()
+        alice, bob, proxy = self.pair_through_proxy()
         if not paths:
             paths = [alice.file("big.bin", BIG)]
         else:
@@ -107,7 +98,7 @@ class Faults(Case):
         self.assert_same(os.path.join(alice.files, "x"), os.path.join(bob.downloads, "x"))
 
     def test_without_a_node_the_same_command_goes_on(self):
-        alice, bob = self.peer("alice", False), self.peer("bob")
+        alice, bob = self.peer("alice", False, host="127.0.0.2"), self.peer("bob")
         proxy = Proxy(bob.port)
         self.addCleanup(proxy.close)
         path = alice.file("big.bin", BIG)
@@ -185,7 +176,7 @@ class Faults(Case):
         self.assert_same(os.path.join(alice.files, "big"), os.path.join(bob.downloads, "big"))
 
     def test_disk_full_in_the_middle(self):
-        alice, bob, proxy = self.through_proxy()
+        alice, bob, proxy = self.pair_through_proxy()
         disk = self.small_disk(bob, 48)
         path = alice.file("big", 32 << 20)
         alice.run("offer", "bob", path, "--no-wait")

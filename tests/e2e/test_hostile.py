@@ -228,7 +228,7 @@ class Hostile(Case):
         self.refused("count is another", manifest_of(file("a", 5)), files=2)
         self.refused("cut line", manifest_of(file("a"))[:-1], entries=[file("a")])
         self.refused("not JSON", b"not json\n", entries=[file("a")])
-        self.refused("mode too large", manifest_of(file("a", mode=0o4755)))
+        self.refused("mode too large", manifest_of(file("a", mode=0o10755)))
         self.refused("negative size", manifest_of(file("a", size=-1)), entries=[file("a")])
         self.refused("sum overflows", manifest_of(file("a", size=2**63 - 1), file("b", size=2**63 - 1)), bytes=2**63 - 1)
         self.refused("digest is another", manifest_of(file("a")), manifest={"bytes": len(manifest_of(file("a"))), "sha256": "0" * 64})
@@ -360,9 +360,7 @@ class Hostile(Case):
     def test_many_wants(self):
         path = self.bob.file("want.bin", 1 << 20)
         s = self.mallory()
-        import test_client
-        their = test_client.Client.client_id(self, "mallory")
-        self.bob.run("add", "mallory", "--id", their)
+        self.bob.run("add", "mallory", "--id", self.client_id("mallory"))
         giving = self.bob.command("offer", "mallory", path, "--no-wait")
         o = s.hear("offer")
         giving.finish()

@@ -3,16 +3,11 @@ import os
 import unittest
 
 from peers import Case
-from proxy import Proxy
 
 
 class Smoke(Case):
     def test_both_ways_with_a_cut(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        proxy = Proxy(bob.port)
-        self.addCleanup(proxy.close)
-        alice.add(bob, proxy.address)
-        bob.run("add", "alice", "--id", alice.id())
+        alice, bob, proxy = self.pair_through_proxy()
         large = alice.file("large", 24 << 20)
         for i in range(200):
             alice.file(f"many/{i % 5}/{i}", i * 11, seed=i)

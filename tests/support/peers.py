@@ -4,6 +4,7 @@ The binary comes from the environment variable PEER_BIN. Nothing sleeps for a gu
 they are ready, and what happens inside one is awaited through its local socket (peer/node/LOCAL.md). Everything is bounded in time, and only
 processes that were started here are ended, by their pid."""
 import contextlib
+import hashlib
 import json
 import os
 import random
@@ -11,6 +12,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import struct
 import subprocess
 import sys
@@ -21,6 +23,7 @@ import unittest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 sys.path.insert(0, os.path.join(ROOT, "examples"))
+from proxy import Proxy  # noqa: E402
 import peer_client  # noqa: E402  (the client of examples/ is the base of the hostile one)
 
 PEER = os.environ.get("PEER_BIN", "peer")
@@ -138,8 +141,8 @@ class Watch:
 class Peer:
     """One peer: its state folder, its port, where its files land, and perhaps its running node."""
 
-    def __init__(self, folder, name):
-        self.name, self.folder = name, os.path.join(folder, name)
+    def __init__(self, folder, name, host="127.0.0.1"):
+        self.name, self.folder, self.host = name, os.path.join(folder, name), host
         self.home = os.path.join(self.folder, "state")
         self.downloads = os.path.join(self.folder, "downloads")
         self.files = os.path.join(self.folder, "files")
@@ -156,7 +159,7 @@ class Peer:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def command(self, *args, stdin=None, cwd=None):
         """Starts `peer ARGS` and returns without waiting."""
@@ -174,7 +177,7 @@ class Peer:
 
     def start(self, *options, port=None):
         """Runs `peer start` and returns when the node says that it is reachable."""
-        args = [PEER, "start", "--port", str(port or self.port), "--listen", "127.0.0.1", "--downloads", self.downloads, "--name", self.name, *options]
+        args = [PEER, "start", "--port", str(port or self.port), "--listen", self.host, "--downloads", self.downloads, "--name", self.name, *options]
         self.node = subprocess.Popen(args, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         ready = threading.Event()
         self.log = []
@@ -214,15 +217,23 @@ class Peer:
             code = "killed: it did not end on SIGTERM"
         self.reader.join(10)
         node.stdout.close()
-        log = "".join(self.log)
+        log = "".join(self.log) + self.log_file()
         if code not in (0, 130, 143) or "Sanitizer" in log or "runtime error:" in log:
             raise AssertionError(f"{self.name}: the node ended with {code}:\n{log[-8000:]}")
+
+    def log_file(self):
+        with contextlib.suppress(OSError), open(os.path.join(self.home, "peer.log"), errors="backslashreplace") as f:
+            return f.read()
+        return ""
 
     def stop_stray(self):
         """Ends a node that a command left behind."""
         if os.path.exists(os.path.join(self.home, "node.sock")):
             with contextlib.suppress(AssertionError, OSError):
                 self.command("stop").finish(20 * PATIENCE)
+        log = self.log_file()
+        if "Sanitizer" in log or "runtime error:" in log:
+            raise AssertionError(f"{self.name}: the node's log:\n{log[-8000:]}")
 
     def close_watches(self):
         for w in self.watches:
@@ -281,8 +292,8 @@ class Case(unittest.TestCase):
         if errors:
             self.fail("\n".join(errors))
 
-    def peer(self, name, start=True, *options):
-        p = Peer(self.folder, name)
+    def peer(self, name, start=True, *options, host="127.0.0.1"):
+        p = Peer(self.folder, name, host)
         self.peers.append(p)
         if start:
             p.start(*options)
@@ -295,6 +306,16 @@ class Case(unittest.TestCase):
         bob.run("add", "alice", "--id", alice.id())
         return alice, bob
 
+    def pair_through_proxy(self):
+        """The same, but alice knows bob by a proxy's address, and bob cannot dial alice: her connections seem to come from an address where
+        she does not listen. So every connection passes the proxy."""
+        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob")
+        proxy = Proxy(bob.port)
+        self.addCleanup(proxy.close)
+        alice.add(bob, proxy.address)
+        bob.run("add", "alice", "--id", alice.id())
+        return alice, bob, proxy
+
     def give(self, giver, taker, *paths, offer=(), accept=(), code=0, accept_code=0, to=None):
         """An offer by `giver`, accepted by `taker`; waits for both ends and returns their results."""
         giving = giver.command("offer", to or taker.name, *paths, *offer)
@@ -305,13 +326,13 @@ class Case(unittest.TestCase):
             giving.process.kill()
             raise AssertionError(f"{e}\n--- the offer:\n{giving.finish()!r}")
         given = giving.finish()
-        self.assertEqual(given.code, code, repr(given) + "\n" + repr(taking))
+        if code is not None:
+            self.assertEqual(given.code, code, repr(given) + "\n" + repr(taking))
         return given, taking
 
     def client(self, *args, home="client", code=0, timeout=None):
         """Runs examples/peer_client.py with its identity in a folder of this test."""
-        args = [sys.executable, os.path.join(ROOT, "examples/peer_client.py"), "--home", os.path.join(self.folder, home), *map(os.fspath, args)]
-        result = Running(args, dict(os.environ, HOME=self.folder)).finish(timeout)
+        result = self.client_running(*args, home=home).finish(timeout)
         if code is not None:
             self.assertEqual(result.code, code, repr(result))
         return result
@@ -319,6 +340,19 @@ class Case(unittest.TestCase):
     def client_running(self, *args, home="client"):
         return Running([sys.executable, os.path.join(ROOT, "examples/peer_client.py"), "--home", os.path.join(self.folder, home), *map(os.fspath, args)],
                        dict(os.environ, HOME=self.folder))
+
+    def client_connected(self, *args, home="client"):
+        """The same, once it has the other side's `hello`."""
+        running = self.client_running(*args, home=home)
+        line = running.process.stderr.readline()
+        self.assertIn(b"connected", line)
+        return running
+
+    def client_id(self, home="client"):
+        """The peer ID of the Python client with this home."""
+        text = peer_client.make_identity(os.path.join(self.folder, home)).read_text()
+        certificate = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE"):])
+        return peer_client.peer_id_text(hashlib.sha256(certificate).digest())
 
     def session(self, peer, home="client", **kw):
         """A session of the Python client with `peer`."""
