@@ -79,6 +79,10 @@ std::string option_help(const Option& option) {
   return left + wrapped(option.help, kHelpColumn) + "\n";
 }
 
+std::string first_line(std::string_view text) {
+  return std::string(text.substr(0, text.find('\n')));
+}
+
 std::string indented(std::string_view lines) {
   std::string out;
   while (!lines.empty()) {
@@ -192,7 +196,8 @@ std::optional<Arguments> Arguments::parse(const Spec& spec, std::span<char*> arg
       result.fail("--timeout takes a time like 30s, 10m or 2h");
     common.deadline = std::chrono::steady_clock::now() + *common.timeout;
   }
-  if (result.words_.size() < spec.min_words) result.fail("something is missing");
+  if (result.words_.size() < spec.min_words)
+    result.fail("something is missing: peer " + first_line(spec.usage));
   if (result.words_.size() > spec.max_words)
     result.fail("one word too many: " + base::quoted(result.words_[spec.max_words]));
   return result;

@@ -141,8 +141,7 @@ void Client::turn(std::optional<Clock::time_point> until) {
   if (ready < 0 && errno != EINTR)
     throw CommandError(ExitCode::failed, std::string("wait for the node: ") + std::strerror(errno));
   if (ready <= 0) {
-    if (deadline_ && Clock::now() >= *deadline_)
-      throw CommandError(ExitCode::timed_out, "the time given with --timeout is over");
+    if (deadline_ && Clock::now() >= *deadline_) throw TimeIsOver();
     return;
   }
   if (fds[1].revents != 0) {

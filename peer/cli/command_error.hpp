@@ -39,4 +39,10 @@ class NodeGone : public CommandError {
       : CommandError(ExitCode::failed, "the node ended; run the same command again to go on") {}
 };
 
+/// The time given with --timeout.
+class TimeIsOver : public CommandError {
+ public:
+  TimeIsOver() : CommandError(ExitCode::timed_out, "the time given with --timeout is over") {}
+};
+
 }  // namespace peer::cli

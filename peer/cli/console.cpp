@@ -20,6 +20,14 @@ bool comes_before(const Json& a, const Json& b) {
   return number_of(a, "number") < number_of(b, "number");
 }
 
+/// "12  1.5 MB  photos/a.jpg": what fits a narrow screen.
+std::string list_line(const Json& entry) {
+  const std::string kind = text_of(entry, "kind");
+  const std::string what = kind == "file" ? base::size_text(number_of(entry, "size")) : kind;
+  return std::to_string(number_of(entry, "index")) + "  " + what + "  " +
+         base::escaped(bytes_of(entry, "path"));
+}
+
 std::size_t count_lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
 }
@@ -173,8 +181,7 @@ void Console::show_list(std::function<void()> then) {
 
 void Console::show_page(const std::vector<Json>& page, bool more) {
   const std::size_t columns = terminal_columns() - 1;
-  for (const Json& entry : page)
-    say(clipped(std::to_string(number_of(entry, "index")) + "  " + entry_text(entry), columns));
+  for (const Json& entry : page) say(clipped(list_line(entry), columns));
   Question& question = queue_.front();
   question.listed = more && !page.empty() ? number_of(page.back(), "index") + 1 : 0;
   if (more)
@@ -185,7 +192,7 @@ void Console::show_page(const std::vector<Json>& page, bool more) {
 
 void Console::ask_choice() {
   const std::size_t columns = terminal_columns() - 1;
-  say(clipped("which? numbers (1 4-7) or patterns (*.jpg);", columns));
+  say(clipped("numbers (1 4-7) or patterns (*.jpg);", columns));
   ask_line(client_, "Enter goes back > ", [this](std::optional<std::string> line) {
     line ? chosen(*line) : answered(std::nullopt);
   });

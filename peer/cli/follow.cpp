@@ -35,10 +35,13 @@ class Follower {
       end_prompt(false);
       say(how_to_go_on());
       throw;
-    } catch (const CommandError& error) {
+    } catch (const TimeIsOver& error) {
       clear_status();
       end_prompt(false);
-      if (error.code() == ExitCode::timed_out) say(how_to_go_on());
+      throw CommandError(error.code(), std::string(error.what()) + "; " + how_to_go_on());
+    } catch (...) {
+      clear_status();
+      end_prompt(false);
       throw;
     }
   }

@@ -22,7 +22,7 @@ constexpr char kClearLine[] = "\r\033[K";
 
 struct State {
   OutputMode mode;
-  bool status_shown = false;
+  std::string status;  // the progress line that stands on the last line, if any
   std::string prompt;  // what stands on the last line, empty if no question does
 };
 State& state() {
@@ -61,8 +61,8 @@ winsize terminal_size() {
 
 void write_line(std::string_view line) {
   std::string text;
-  if (state().status_shown || !state().prompt.empty()) text = kClearLine;
-  state().status_shown = false;
+  if (!state().status.empty() || !state().prompt.empty()) text = kClearLine;
+  state().status.clear();
   text.append(line).append("\n").append(state().prompt);
   write_stderr(text);
 }
@@ -106,13 +106,15 @@ void complain(std::string_view line) {
 
 void show_status(std::string_view line) {
   if (state().mode.quiet || !stderr_is_terminal() || !state().prompt.empty()) return;
-  write_stderr(kClearLine + clipped(line, terminal_columns() - 1));
-  state().status_shown = true;
+  std::string shown = clipped(line, terminal_columns() - 1);
+  if (shown == state().status) return;
+  write_stderr(kClearLine + shown);
+  state().status = std::move(shown);
 }
 
 void clear_status() {
-  if (state().status_shown) write_stderr(kClearLine);
-  state().status_shown = false;
+  if (!state().status.empty()) write_stderr(kClearLine);
+  state().status.clear();
 }
 
 void show_prompt(std::string_view line) {

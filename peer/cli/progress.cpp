@@ -114,7 +114,10 @@ std::string progress_line(const Json& offer, std::size_t columns) {
   if (const auto rate = number_of(offer, "rate"); rate > 0)
     line += "  " + base::rate_text(static_cast<double>(rate));
   if (offer.contains("eta"))
-    line += "  " + base::duration_text(std::chrono::seconds(number_of(offer, "eta"))) + " left";
+    line += "  " +
+            base::duration_text(
+                std::chrono::seconds(std::max<std::uint64_t>(number_of(offer, "eta"), 1))) +
+            " left";
   const std::size_t used = base::columns(line);
   std::string route = route_text(offer);
   const std::size_t route_columns = route.empty() ? 0 : base::columns(route) + 2;

@@ -69,7 +69,7 @@ WatchOptions watch_options(const Arguments& arguments) {
 void tell_open(const Common& common, const Attached& attached, const Watch& watch) {
   if (watch.open().empty()) return;
   std::string numbers;
-  for (const auto number : watch.open()) numbers += " " + std::to_string(number);
+  for (const auto number : watch.open()) numbers.append(" ").append(std::to_string(number));
   const std::string wait = common.command("wait" + numbers);
   say(attached.lasting() ? "what was accepted goes on in the running node; to follow it: " + wait
                          : "what was accepted is not finished; to go on: " + wait);
@@ -87,11 +87,10 @@ ExitCode run_receive(std::span<char*> args) {
   attachment.listen = listen_from(*arguments, common.home());
   Attached attached = attach(common, attachment);
 
-  if (common.json) print_row("node", attached.node);
-  std::vector<std::string> lines = node_lines(attached.node);
-  if (options.landing.contains("to"))
-    lines.push_back("this command's files land in " + bytes_of(options.landing, "to"));
-  for (const std::string& line : lines) say(line);
+  Json here = attached.node;
+  if (options.landing.contains("to")) here["downloads"] = options.landing["to"];
+  if (common.json) print_row("node", here);
+  for (const std::string& line : node_lines(here)) say(line);
 
   Watch watch(*attached.client, common, std::move(options));
   try {

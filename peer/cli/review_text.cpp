@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kShownNames = 3;   ///< of hidden, executable, clashing ones
 constexpr std::size_t kSizeColumns = 8;  ///< "999.9 MB"
 constexpr std::size_t kMaxNoteLines = 3;
+constexpr std::size_t kClaimColumns = 19;  ///< of "who calls itself ‘’"
 
 /// Paths as strings (bytes values), or ENTRYs.
 std::string path_in(const Json& item) {
@@ -57,13 +58,13 @@ std::vector<std::string> warning_lines(const Json& review, const std::string& re
   add_counted(lines, review, "executable_count", "executable", "executable");
   add_counted(lines, review, "refused_count", "refused", "cannot be stored here");
   add_counted(lines, review, "clashing_root_count", "clashing_roots", "there already");
+  const auto files = number_of(object_of(review, "all"), "files");
   const auto same = number_of(review, "already_there");
   const auto different = number_of(review, "there_but_different");
   if (same > 0)
-    lines.push_back(base::count_text(same) + " of " +
-                    base::count_of(number_of(object_of(review, "all"), "files"), "file") +
-                    " are already there with the same size and date: " + rest_word +
-                    " takes only the rest");
+    lines.push_back(base::count_text(same) + " of " + base::count_of(files, "file") +
+                    (files == 1 ? " is" : " are") + " already there with the same size and date: " +
+                    rest_word + " takes only the rest");
   if (different > 0)
     lines.push_back(base::count_of(different, "file is", "files are") +
                     " there but different: " + rest_word + " leaves them as they are");
@@ -114,11 +115,16 @@ std::vector<std::string> wrapped(const std::string& text, std::size_t columns) {
 
 std::vector<std::string> who_lines(const Json& offer, std::size_t columns) {
   const Json& peer = object_of(offer, "peer");
-  std::string who =
-      "offer " + std::to_string(number_of(offer, "number")) + " from " + peer_text(peer);
-  if (flag_of(peer, "contact") || !text_of(peer, "name").empty())
-    who += flag_of(peer, "verified") ? " (contact)" : " (contact, not verified)";
-  std::vector<std::string> lines = {who};
+  const std::string number = std::to_string(number_of(offer, "number"));
+  std::vector<std::string> lines;
+  if (text_of(peer, "name").empty()) {
+    lines.push_back("offer " + number + " from a stranger, " + peer_name(peer));
+    if (const std::string claimed = text_of(peer, "calls_itself"); !claimed.empty())
+      lines.push_back("who calls itself ‘" + base::escaped(claimed, columns - kClaimColumns) + "’");
+  } else {
+    lines.push_back("offer " + number + " from " + peer_name(peer) +
+                    (flag_of(peer, "verified") ? " (contact)" : " (contact, not verified)"));
+  }
   if (const std::string title = text_of(offer, "title"); !title.empty())
     lines.push_back("title: " + base::escaped(title));
   if (const std::string note = text_of(offer, "note"); !note.empty()) {

@@ -56,7 +56,7 @@ class Exchange : public SessionUser {
 
   // ---- this user takes
   /// Throws Failure: not enough space (exit 7), a folder that cannot be written, a wrong state.
-  asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan);
+  asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan, bool by_get = false);
   void reject(const OfferPtr& offer, const std::string& code, const std::string& text);
   asio::awaitable<storage::Review> review(OfferPtr offer, storage::LandingPlan plan);  ///< throws Failure
   storage::LandingPlan default_plan() const;

@@ -149,7 +149,7 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
   get->offer = offer;
   std::string refused;
   try {
-    co_await accept(offer, std::move(review_plan));
+    co_await accept(offer, std::move(review_plan), true);
   } catch (const Failure& failure) {
     refused = failure.text();
   }
@@ -200,7 +200,7 @@ std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
 
 }  // namespace
 
-asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan) {
+asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan, bool by_get) {
   auto& row = offer->row;
   const auto called = "offer " + std::to_string(row.number);
   if (offer->taking) {
@@ -211,7 +211,8 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   if (!(offer->is(state::pending) || offer->is(state::partial))) {
     throw Failure(Exit::failed, called + " cannot be accepted: it is " + row.state);
   }
-  if (is_home_or_root(plan.folder)) {
+  // What a `get` asked for by name may land where its user stands, even at home.
+  if (!by_get && is_home_or_root(plan.folder)) {
     throw Failure(Exit::failed, called + ": files are not received straight into " + base::quoted(plan.folder) + ": name a folder below it with --to");
   }
   const auto where = plan;

@@ -70,7 +70,7 @@ class Crowd(Case):
         giving.process.kill()
         giving.finish()
         carol.kill()
-        self.give(alice, bob, alice.file("a", 1000))
+        self.give(alice, bob, alice.file("a", 1000), title="a")
         carol.start()
         bob.run("accept", str(bob.await_pending(title="c")))
         self.assert_same(path, os.path.join(bob.downloads, "c"))

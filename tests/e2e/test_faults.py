@@ -79,7 +79,7 @@ class Faults(Case):
             for i in range(3000):
                 alice.file(f"many/{i % 7}/{i}", 1 + i % 9000, seed=i)
             return os.path.join(alice.files, "many")
-        alice, bob, proxy, number, path = self.half_way(6 << 20, tree)
+        alice, bob, proxy, number, path = self.half_way(2 << 20, tree)
         bob.kill()
         proxy.cut()
         bob.start()

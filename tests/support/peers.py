@@ -316,11 +316,11 @@ class Case(unittest.TestCase):
         bob.run("add", "alice", "--id", alice.id())
         return alice, bob, proxy
 
-    def give(self, giver, taker, *paths, offer=(), accept=(), code=0, accept_code=0, to=None):
+    def give(self, giver, taker, *paths, offer=(), accept=(), code=0, accept_code=0, **fields):
         """An offer by `giver`, accepted by `taker`; waits for both ends and returns their results."""
-        giving = giver.command("offer", to or taker.name, *paths, *offer)
+        giving = giver.command("offer", taker.name, *paths, *offer)
         try:
-            number = taker.await_pending()
+            number = taker.await_pending(**fields)
             taking = taker.run("accept", str(number), *accept, code=accept_code)
         except AssertionError as e:
             giving.process.kill()
@@ -357,6 +357,7 @@ class Case(unittest.TestCase):
     def session(self, peer, home="client", **kw):
         """A session of the Python client with `peer`."""
         s = peer_client.Session(peer.address, os.path.join(self.folder, home), **kw)
+        s.tls.settimeout(12 * PATIENCE)  # less than the 15 s after which the other side pings
         self.addCleanup(s.tls.close)
         return s
 

@@ -8,6 +8,11 @@
 #include <stdexcept>
 #include <utility>
 
+// g++ 12 takes Asio's pair of new and delete for coroutine frames for a mismatch.
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic ignored "-Wmismatched-new-delete"
+#endif
+
 namespace peer::test {
 
 /// Runs `task` until it ends, with everything else of `io`; its exception comes out here. Throws if

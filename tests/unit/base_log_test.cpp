@@ -7,7 +7,6 @@
 #include <fstream>
 #include <future>
 #include <ostream>
-#include <regex>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -51,9 +50,10 @@ TEST_SUITE("log") {
     log(Level::warning, "net", "something happened: here");
     const auto lines = log_file.lines();
     REQUIRE(lines.size() == 1);
-    const std::regex shape(
-        R"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ warning net: something happened: here)");
-    CHECK(std::regex_match(lines[0], shape));
+    std::string shape = lines[0];
+    for (char& c : shape)
+      if (c >= '0' && c <= '9') c = '9';
+    CHECK(shape == "9999-99-99T99:99:99Z warning net: something happened: here");
     struct stat status {};
     REQUIRE(::stat(log_file.file.c_str(), &status) == 0);
     CHECK((status.st_mode & 0777) == 0600);
