@@ -127,6 +127,11 @@ void Client::stop(std::uint64_t request) {
   send(message);
 }
 
+void Client::drop_handlers() {
+  handlers_.clear();
+  lines_ = {};
+}
+
 void Client::read_lines(LineHandler handler) {
   typed_.clear();
   lines_ = std::move(handler);

@@ -52,6 +52,9 @@ class Client {
   Json call(Json body, Handler handler = {});
   void answer(const Json& question, Json value);
   void stop(std::uint64_t request);  ///< ends a request that follows something
+  /// Whatever still comes for the requests made so far, or is typed, is ignored. Not from a
+  /// handler.
+  void drop_handlers();
 
   /// From now on standard input is read, line by line, until stop_lines().
   void read_lines(LineHandler handler);

@@ -13,6 +13,7 @@ namespace peer::cli {
 namespace {
 
 constexpr std::chrono::seconds kStopWait{10};
+constexpr std::size_t kStatusColumns = 200;  ///< a line is cut there, wherever it goes
 
 const Spec& stop_spec() {
   static const Spec instance{
@@ -55,7 +56,8 @@ void print_status(const Json& status) {
           base::escaped(text_of(session, "route")) + ", since " +
           base::time_text(static_cast<std::int64_t>(number_of(session, "since"))));
   for (const Json& offer : array_of(status, "transfers"))
-    print(offer_text(offer) + ": " + progress_line(offer, terminal_columns()));
+    print("offer " + std::to_string(number_of(offer, "number")) + " " +
+          progress_line(offer, kStatusColumns));
   if (const auto pending = number_of(status, "pending"); pending > 0)
     print(base::count_of(pending, "offer waits", "offers wait") + " for an answer: peer offers");
 }

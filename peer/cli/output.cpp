@@ -84,7 +84,9 @@ void print_row(std::string_view type, const Json& fields) {
   row.append(type).append("\"");
   if (body.size() > 2) row.append(",").append(body, 1, body.size() - 2);
   row.append("}\n");
+  if (!state().prompt.empty()) write_stderr(kClearLine);
   write_stdout(row, true);
+  write_stderr(state().prompt);
 }
 
 void finish_output() {
@@ -101,7 +103,7 @@ void say_verbose(std::string_view line) {
 }
 
 void complain(std::string_view line) {
-  if (!line.empty()) write_line("peer: " + std::string(line));
+  if (!line.empty()) write_line("peer: " + base::escaped(line));
 }
 
 void show_status(std::string_view line) {

@@ -31,7 +31,7 @@ void finish_output();
 void say(std::string_view line);
 /// A line of talk with -v only.
 void say_verbose(std::string_view line);
-/// A line on stderr in any mode, behind "peer: "; nothing if it is empty.
+/// A line on stderr in any mode, escaped, behind "peer: "; nothing if it is empty.
 void complain(std::string_view line);
 
 /// The progress line on stderr, rewritten in place; nothing unless stderr is a terminal, nor with

@@ -1,4 +1,5 @@
 #include <charconv>
+#include <csignal>
 
 #include "cli/arguments.hpp"
 #include "cli/attach.hpp"
@@ -82,6 +83,8 @@ ExitCode run_receive(std::span<char*> args) {
   if (!arguments) return ExitCode::done;
   const Common& common = arguments->common();
   WatchOptions options = watch_options(*arguments);
+  // In the background of a terminal questions go unanswered; transfers go on.
+  for (const int signal : {SIGTTIN, SIGTTOU}) ::signal(signal, SIG_IGN);
   Attachment attachment;
   attachment.command = "receive";
   attachment.listen = listen_from(*arguments, common.home());

@@ -100,6 +100,7 @@ ExitCode run_attached(Attached attached, const Common& common) {
   } catch (const NodeGone&) {
   } catch (const Interrupted&) {
     end_prompt(false);
+    attached.client->drop_handlers();  // what they refer to has gone
     try {
       attached.client->request(Json::object({{"do", "stop"}}), {});
       const auto until = Client::Clock::now() + kStopWait;

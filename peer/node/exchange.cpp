@@ -1,7 +1,9 @@
 #include "node/exchange.hpp"
 
 #include <algorithm>
+#include <asio/cancellation_state.hpp>
 #include <asio/steady_timer.hpp>
+#include <asio/this_coro.hpp>
 #include <ctime>
 #include <utility>
 
@@ -227,10 +229,8 @@ void Exchange::session_ended(Pair& pair, Session& session, std::vector<protocol:
     if (offer && offer->taking) offer->taking->give_back(want);
   }
   // Lanes end with their session; the next one opens its own.
-  if (!pair.session || pair.session.get() == &session) {
-    for (auto& serving : serving_) {
-      if (serving.pair == &pair) serving.lane->stop();
-    }
+  for (auto& serving : serving_) {
+    if (serving.session == &session) serving.lane->stop();
   }
   for (const auto& [number, offer] : offers_.open()) {
     if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
@@ -255,7 +255,7 @@ bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& 
   }
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return false;
-  tasks_.spawn("serve lane", serve_lane(pair, offer, answer_form(session.talk()), theirs.block_bytes, std::move(connection)));
+  tasks_.spawn("serve lane", serve_lane(pair, session.shared_from_this(), offer, std::move(connection)));
   return true;
 }
 
@@ -265,7 +265,7 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
   const auto offer = offers_.find(pair.id, event.id, event.direction);
   if (!offer) return;
   stop_lanes(*offer);
-  if (offer->taking) offer->taking->stop();
+  stop_fetch(*offer);
   const auto told = [&]() -> std::string_view {
     switch (event.outcome) {
       case protocol::Outcome::done: return state::done;
@@ -276,6 +276,11 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
     }
   }();
   // What this user was told already stays: a delivered offer is not un-delivered by a late word.
+  if (offer->taking && event.outcome != protocol::Outcome::done) {
+    // The giver does not know it, or ended it: what was staged goes too.
+    tasks_.spawn("abandon", abandon(offer, std::string(told), "the offer has ended on the other side"));
+    return;
+  }
   const bool known = offer->is(state::done) || offer->is(state::rejected) || offer->is(state::cancelled) || offer->is(state::failed);
   if (known && event.outcome != protocol::Outcome::done) {
     offers_.end(offer, std::string(offer->row.state));
@@ -292,7 +297,7 @@ void Exchange::on_cancelled(Pair& pair, const protocol::Cancelled& event) {
   const auto offer = offers_.find(pair.id, event.cancel.id, event.direction);
   if (!offer) return;
   stop_lanes(*offer);
-  if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
+  stop_fetch(*offer);
   const auto what = event.cancel.reason == "expired" ? state::expired : state::cancelled;
   auto text = event.cancel.text;
   if (text.empty()) text = std::string("by the other side");
@@ -307,7 +312,10 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
   const auto& trouble = event.trouble;
   for (const auto& want : event.dropped) {
     const auto offer = offers_.find(pair.id, want.id, Direction::taken);
-    if (offer && offer->taking) offer->taking->give_back(want);
+    if (!offer) continue;
+    if (offer->taking) offer->taking->give_back(want);
+    const auto fetching = fetches_.find(offer->row.number);
+    if (want.of == protocol::Of::manifest && fetching != fetches_.end()) fetching->second->retry_later();
   }
   if (trouble.request) on_request(pair, session, event);
   if (!trouble.id) return;
@@ -336,37 +344,50 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
     throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) + " cannot be cancelled: it has ended or is ending");
   }
   stop_lanes(*offer);
-  if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
+  stop_fetch(*offer);
   offer->row.state = state::cancelled;
   note(offer);
+  say(pair);
   if (const auto taking = offer->taking) {
-    taking->stop();
-    while (offer->taking) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
-    if (const auto intake = taking->intake()) {
-      auto job = [intake, keep] { return intake->abandon(keep); };
-      auto done = co_await async::run_on(services_.disk, std::move(job));
-      if (!done) throw Failure(base::Exit::failed, done.error().text());
-    }
+    // A task of ours, so that it is carried through if the command goes away.
+    auto cleared = std::make_shared<std::optional<Result<void>>>();
+    tasks_.spawn("cancel", clear(offer, keep, cleared));
+    while (!*cleared) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
+    if (!**cleared) throw Failure(base::Exit::failed, (*cleared)->error().text());
     if (keep) {
       result.kept.push_back(taking->plan().folder);
       result.removed_bytes = 0;
     }
   }
-  say(pair);
   co_return result;
 }
 
-/// The other side cancelled what was being carried out: staging goes, then the offer ends.
-asio::awaitable<void> Exchange::abandon(OfferPtr offer, std::string what, std::string text) {
+/// Stops a transfer and removes its staging, whatever becomes of who asked for it.
+asio::awaitable<void> Exchange::clear(OfferPtr offer, bool keep, std::shared_ptr<std::optional<Result<void>>> cleared) {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   const auto taking = offer->taking;
   taking->stop();
   while (offer->taking) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
+  Result<void> done;
   if (const auto intake = taking->intake()) {
-    auto job = [intake] { return intake->abandon(false); };
-    auto done = co_await async::run_on(services_.disk, std::move(job));
-    if (!done) base::log(base::Level::error, "exchange", done.error().text());
+    auto job = [intake, keep] { return intake->abandon(keep); };
+    done = co_await async::run_on(services_.disk, std::move(job));
   }
+  if (!done) base::log(base::Level::error, "exchange", done.error().text());
+  *cleared = std::move(done);
+  services_.changed.notify_all();
+}
+
+/// The other side ended what was being carried out: staging goes, then the offer ends.
+asio::awaitable<void> Exchange::abandon(OfferPtr offer, std::string what, std::string text) {
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  auto cleared = std::make_shared<std::optional<Result<void>>>();
+  co_await clear(offer, false, cleared);
   offers_.end(offer, what, text);
+}
+
+void Exchange::stop_fetch(const OfferRecord& offer) {
+  if (const auto it = fetches_.find(offer.row.number); it != fetches_.end()) it->second->stop();
 }
 
 void Exchange::cancel_all_with(const protocol::PeerId& peer) {
@@ -374,6 +395,7 @@ void Exchange::cancel_all_with(const protocol::PeerId& peer) {
   for (const auto& [number, offer] : open) {
     if (offer->row.peer != peer) continue;
     stop_lanes(*offer);
+    stop_fetch(*offer);
     sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
     const bool told = offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
     if (told) {
@@ -415,7 +437,7 @@ asio::awaitable<void> Exchange::watch_expiry() {
       if (const auto* taken = pair.ledger.find_taken(offer->row.id);
           !offer->given() && taken && taken->state == protocol::TakenOffer::State::open && taken->expires_at <= now) {
         pair.ledger.end(offer->row.id, protocol::Outcome::expired);
-        if (const auto it = fetches_.find(number); it != fetches_.end()) it->second->stop();
+        stop_fetch(*offer);
         offers_.end(offer, state::expired);
       }
     }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "async/task_group.hpp"
+#include "base/exit_code.hpp"
 #include "node/contacts.hpp"
 #include "node/lane.hpp"
 #include "node/offers.hpp"
@@ -29,9 +30,11 @@ struct OpenGet {
   protocol::PeerId peer;
   std::vector<std::string> roots;   ///< last parts of the paths asked: what the answer's roots may be called
   storage::LandingPlan plan;
-  OfferPtr offer;                   ///< the answer
+  bool claimed = false;             ///< an offer answers it; no second one does
+  OfferPtr offer;                   ///< the answer, accepted
   std::string error;                ///< or why there is none
   std::string error_code;
+  base::Exit exit = base::Exit::failed;  ///< with `error`
 };
 
 /// What happens between this peer and the others about offers: turns what sessions tell into offers' states, and what this user
@@ -86,6 +89,7 @@ class Exchange : public SessionUser {
   struct Serving {
     OfferPtr offer;
     Pair* pair;
+    const Session* session;  ///< it came with; only compared
     std::unique_ptr<GivingLane> lane;
   };
 
@@ -93,8 +97,7 @@ class Exchange : public SessionUser {
   void on_accepted(Pair& pair, const protocol::Accepted& event);
   void on_finished(Pair& pair, const protocol::Finished& event);
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
-  asio::awaitable<void> serve_lane(Pair& pair, OfferPtr offer, AnswerForm form, std::uint64_t block_bytes,
-                                   net::RawConnection connection);
+  asio::awaitable<void> serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer, net::RawConnection connection);
   void stop_lanes(const OfferRecord& offer);
   void lane_ended(std::list<Serving>::iterator where);
 
@@ -115,6 +118,8 @@ class Exchange : public SessionUser {
   void on_settled(Pair& pair, const protocol::Settled& event);
   void on_cancelled(Pair& pair, const protocol::Cancelled& event);
   void on_trouble(Pair& pair, Session& session, const protocol::Troubled& event);
+  asio::awaitable<void> clear(OfferPtr offer, bool keep, std::shared_ptr<std::optional<Result<void>>> cleared);
+  void stop_fetch(const OfferRecord& offer);
   asio::awaitable<void> abandon(OfferPtr offer, std::string what, std::string text);
   asio::awaitable<void> watch_expiry();
   /// Copies what the ledger holds into the row and saves it.

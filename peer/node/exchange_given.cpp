@@ -78,7 +78,8 @@ asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done
     auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
   }
-  ++offer->rounds_closed;
+  const auto* given = sessions_->pair(offer->row.peer).ledger.find_given(offer->row.id);
+  if (!done.complete && given && given->round > done.round) co_return;  // the next round has begun meanwhile
   if (done.complete) {
     offers_.end(offer, state::done);
   } else {
@@ -102,18 +103,30 @@ std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector
 
 // ---- lanes
 
-asio::awaitable<void> Exchange::serve_lane(Pair& pair, OfferPtr offer, AnswerForm form, std::uint64_t block_bytes,
+asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer,
                                            net::RawConnection connection) {
   auto source = co_await source_of(pair, offer->row.id);
-  if (!source || offer->ended() || stopping_) co_return;
-  const auto slot = serving_.insert(serving_.end(), Serving{offer, &pair, nullptr});
+  if (!source || offer->ended() || stopping_ || offer->lanes >= protocol::kMaxLanes) co_return;
+  if (session->over()) co_return;
+  const auto form = answer_form(session->talk());
+  const auto block_bytes = session->talk().theirs()->limits.block_bytes;
+  const auto slot = serving_.emplace(serving_.end());
+  slot->offer = offer;
+  slot->pair = &pair;
+  slot->session = session.get();
   auto& io = services_.io;
   GivingLane::Hooks hooks;
   hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes) {
     asio::post(io, [this, &pair, id, bytes] { bytes_sent(pair, id, bytes); });
   };
   hooks.ended = [this, &io, slot] { asio::post(io, [this, slot] { lane_ended(slot); }); };
-  slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form, block_bytes, std::move(hooks));
+  try {
+    slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form, block_bytes, std::move(hooks));
+  } catch (const std::exception& error) {  // no descriptor or no thread left
+    base::log(base::Level::warning, "exchange", std::string("a lane was not begun: ") + error.what());
+    serving_.erase(slot);
+    co_return;
+  }
   ++offer->lanes;
   services_.changed.notify_all();
 }
@@ -127,6 +140,7 @@ void Exchange::stop_lanes(const OfferRecord& offer) {
 void Exchange::lane_ended(std::list<Serving>::iterator where) {
   where->lane->join();  // its thread has said its last word
   if (where->offer->lanes > 0) --where->offer->lanes;
+  where->pair->lane_ended(where->offer->row.id);
   serving_.erase(where);
   services_.changed.notify_all();
 }

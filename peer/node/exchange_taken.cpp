@@ -59,7 +59,11 @@ void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered&
     protocol::Reject reject;
     reject.id = event.offer.id;
     reject.reason = code;
-    if (pair.ledger.reject(reject)) say(pair);
+    if (pair.ledger.reject(reject)) {
+      say(pair);
+      // Said once; a stranger is owed no more, and nothing is kept of it.
+      if (!contacts_.is_contact(pair.id)) pair.ledger.end(reject.id, protocol::Outcome::rejected);
+    }
     return;
   }
   tasks_.spawn("note offer", take_note(pair, event.offer, address));
@@ -105,6 +109,11 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     if (pair.ledger.reject(reject)) {
       note(offer);
       say(pair);
+    } else {
+      offers_.end(offer, state::failed);
+    }
+    for (const auto& get : open_gets_) {
+      if (row.offer.get == get->id && get->peer == row.peer) get->error = row.outcome_text;
     }
     co_return;
   }
@@ -130,30 +139,30 @@ asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
 
 asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
   const auto found = std::ranges::find_if(open_gets_, [&](const auto& open) {
-    return offer->row.offer.get == open->id && open->peer == offer->row.peer && !open->offer;
+    return offer->row.offer.get == open->id && open->peer == offer->row.peer && !open->claimed;
   });
   if (found == open_gets_.end()) co_return false;
   const auto get = *found;
+  get->claimed = true;
   sessions_->pair(offer->row.peer).ledger.answered(get->id);
   auto review_plan = get->plan;
-  auto seen = co_await review(offer, review_plan);
-  const auto& roots = seen.roots;
-  const bool fits = seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
-    return std::ranges::find(get->roots, root) != get->roots.end();
-  });
-  if (!fits) {
-    get->error = "the answer holds other things than were asked for; it waits among the offers";
-    services_.changed.notify_all();
-    co_return true;
-  }
-  get->offer = offer;
-  std::string refused;
   try {
-    co_await accept(offer, std::move(review_plan), true);
+    auto seen = co_await review(offer, review_plan);
+    const auto& roots = seen.roots;
+    const bool fits = seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
+      return std::ranges::find(get->roots, root) != get->roots.end();
+    });
+    const bool waited_for = std::ranges::find(open_gets_, get) != open_gets_.end();
+    if (!fits) {
+      get->error = "the answer holds other things than were asked for; it waits among the offers (peer offers)";
+    } else if (waited_for) {
+      co_await accept(offer, std::move(review_plan), true);
+      get->offer = offer;
+    }
   } catch (const Failure& failure) {
-    refused = failure.text();
+    get->error = failure.text();
+    get->exit = failure.exit();
   }
-  if (!refused.empty()) get->error = refused;
   services_.changed.notify_all();
   co_return true;
 }
@@ -223,14 +232,14 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   if (seen.folder_exists && !seen.folder_writable) {
     throw Failure(Exit::failed, called + ": cannot write into " + base::quoted(plan.folder) + ": choose another folder with --to");
   }
+  if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
+    throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");
+  }
   std::uint64_t missing = 0;
   if (!services_.space.reserve(row.id, plan.folder, seen.needed_bytes, missing)) {
     throw Failure(Exit::no_space, called + " needs " + base::size_text(seen.needed_bytes) + " in " + base::quoted(plan.folder) + ", where " +
                                       base::size_text(seen.free_bytes) + " are free (" + base::size_text(missing) +
                                       " missing, counting what other transfers still need): free some, or choose another folder with --to");
-  }
-  if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
-    throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");
   }
   auto& pair = sessions_->pair(row.peer);
   protocol::Accept message;
@@ -296,7 +305,13 @@ asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
   offer->taking.reset();
   offer->lanes = 0;
   if (ending.kind == Taking::Ending::Kind::delivered) {
-    const auto* failures = &ending.delivered.failures;
+    // What the giver could not send did not arrive either: both are named, and told to the giver.
+    auto& result = ending.delivered;
+    result.failed += result.gone;
+    for (auto& gone : result.gone_entries) {
+      if (result.failures.size() < protocol::kMaxFailuresNamed) result.failures.push_back(std::move(gone));
+    }
+    const auto* failures = &result.failures;
     auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
     delivered(offer, ending.delivered);

@@ -8,6 +8,10 @@
 
 namespace peer::node {
 
+namespace {
+constexpr std::chrono::seconds kRetryPause{5};
+}
+
 Fetching::Fetching(Services& services, Pair& pair, protocol::Offer offer, std::string folder)
     : services_(services),
       pair_(pair),
@@ -21,7 +25,7 @@ asio::awaitable<Result<void>> Fetching::run() {
   auto created = co_await async::run_on(services_.disk, std::move(create));
   if (!created) co_return std::move(created).error();
   store_ = std::move(*created);
-  while (!stopping_ && stored_ < offer_.manifest_bytes) {
+  while (!stopping_ && pair_.ledger.find_taken(offer_.id) && stored_ < offer_.manifest_bytes) {
     want_more();
     if (queue_.empty()) {
       co_await wake_.wait_for(kProgressEvery);
@@ -33,7 +37,7 @@ asio::awaitable<Result<void>> Fetching::run() {
     auto stored = co_await store(std::move(block));
     if (!stored) co_return stored;
   }
-  if (stopping_) co_return Error(std::make_error_code(std::errc::operation_canceled));
+  if (stored_ < offer_.manifest_bytes) co_return Error(std::make_error_code(std::errc::operation_canceled));
   auto finish = [self] { return self->store_->finish(); };
   co_return co_await async::run_on(services_.disk, std::move(finish));
 }
@@ -55,7 +59,7 @@ asio::awaitable<Result<void>> Fetching::store(IncomingBlock block) {
 
 void Fetching::want_more() {
   const auto session = pair_.session;
-  if (!session || session->over()) return;
+  if (!session || session->over() || std::chrono::steady_clock::now() < not_before_) return;
   if (session_.lock() != session) {
     session_ = session;
     queue_.clear();
@@ -63,12 +67,13 @@ void Fetching::want_more() {
   }
   auto& talk = session->talk();
   bool said = false;
-  while (asked_ < offer_.manifest_bytes && asked_ - stored_ < kSessionWindowBytes && talk.asked().room(kSessionWantBytes)) {
+  const auto want_bytes = std::min(kSessionWantBytes, talk.theirs()->limits.open_want_bytes);
+  while (asked_ < offer_.manifest_bytes && asked_ - stored_ < kSessionWindowBytes && talk.asked().room(want_bytes)) {
     protocol::Want want;
     want.id = offer_.id;
     want.of = protocol::Of::manifest;
     want.offset = asked_;
-    want.length = std::min<std::uint64_t>(kSessionWantBytes, offer_.manifest_bytes - asked_);
+    want.length = std::min<std::uint64_t>(want_bytes, offer_.manifest_bytes - asked_);
     asked_ += want.length;
     talk.want(want);
     said = true;
@@ -85,6 +90,12 @@ void Fetching::block_came(IncomingBlock block) {
   if (block.data.zeros()) return;  // a manifest has no holes; it is asked for again when this session ends
   queue_.push_back(std::move(block));
   wake_.notify_all();
+}
+
+void Fetching::retry_later() {
+  asked_ = stored_;
+  queue_.clear();
+  not_before_ = std::chrono::steady_clock::now() + kRetryPause;
 }
 
 void Fetching::session_changed() { wake_.notify_all(); }

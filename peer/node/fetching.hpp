@@ -24,6 +24,8 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   void stop();
   void block_came(IncomingBlock block);
   void session_changed();
+  /// The giver cannot serve it now: asked again after a pause.
+  void retry_later();
 
  private:
   void want_more();
@@ -39,6 +41,7 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   std::uint64_t stored_ = 0;
   std::weak_ptr<Session> session_;
   bool stopping_ = false;
+  std::chrono::steady_clock::time_point not_before_{};
   async::Event wake_;
 };
 

@@ -15,6 +15,9 @@ namespace {
 constexpr std::size_t kInputBytes = 4096;  ///< messages of a lane are small; raw bytes do not pass through here
 constexpr int kIdleMs = 100;               ///< between looks for ranges that another connection gave back
 
+/// The giver said what cannot be, in contrast to trouble with our disk.
+bool is_theirs(const Error& error) { return error.code.category() == protocol::category(); }
+
 }  // namespace
 
 // ---- what both ends share
@@ -149,7 +152,8 @@ TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id, std:
       paused_(std::move(paused)),
       hooks_(std::move(hooks)),
       asked_(theirs),
-      block_(protocol::kBlockBytes) {
+      block_(protocol::kBlockBytes),
+      want_bytes_(std::min(kLaneWantBytes, theirs.open_want_bytes)) {
   start(hooks_.ended);
 }
 
@@ -177,9 +181,20 @@ bool TakingLane::want_more() {
     asked_.add(want);
     out += protocol::frame(want);
   };
-  if (hole_) ask(*std::exchange(hole_, std::nullopt));
-  while (!*paused_ && asked_.open_bytes() < kLaneWindowBytes && asked_.room(kLaneWantBytes)) {
-    const auto range = intake_->take(kLaneWantBytes);
+  if (hole_) {
+    const auto hole = *std::exchange(hole_, std::nullopt);
+    protocol::Want want;
+    want.id = id_;
+    want.offset = hole.begin;
+    want.length = hole.length();
+    if (asked_.room(want)) {
+      ask(hole);
+    } else {
+      intake_->give_back(hole);
+    }
+  }
+  while (!*paused_ && asked_.open_bytes() < kLaneWindowBytes && asked_.room(want_bytes_)) {
+    const auto range = intake_->take(want_bytes_);
     if (!range) break;
     ask(*range);
   }
@@ -190,7 +205,13 @@ bool TakingLane::handle(const protocol::Message& message) {
   if (const auto* data = std::get_if<protocol::Data>(&message)) return take_data(*data);
   if (const auto* gone = std::get_if<protocol::Gone>(&message)) {
     if (!asked_.answered(*gone)) return false;
-    if (auto noted = intake_->gone(gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text); !noted) {
+    auto noted = intake_->gone(gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text);
+    intake_->give_back({gone->offset, gone->offset + gone->length});  // what the entry did not cover
+    if (!noted) {
+      if (is_theirs(noted.error())) {
+        hooks_.bad_block(noted.error());
+        return false;
+      }
       hooks_.disk_trouble(noted.error());
     }
     if (intake_->all_here()) hooks_.all_here();
@@ -223,7 +244,7 @@ bool TakingLane::take_data(const protocol::Data& data) {
   }
   if (!stored) {
     intake_->give_back(range);
-    if (stored.error().code == protocol::Errc::bad_digest) {
+    if (is_theirs(stored.error())) {
       hooks_.bad_block(stored.error());
       return false;
     }

@@ -104,6 +104,7 @@ class TakingLane final : public Lane {
   Hooks hooks_;
   protocol::AskedWants asked_;
   std::vector<std::byte> block_;
+  std::uint64_t want_bytes_;
   std::optional<protocol::Range> hole_;  ///< rest of a hole that was named and is ours to want
   bool had_block_ = false;
 };

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxLocalClients = 64;
 
 inline constexpr std::uint64_t kSessionWantBytes = 1u << 20;    ///< one want on the session: four blocks
 inline constexpr std::uint64_t kSessionWindowBytes = 4u << 20;  ///< wanted there or waiting for the disk, per transfer
-inline constexpr std::uint64_t kLaneWantBytes = 4u << 20;
+inline constexpr std::uint64_t kLaneWantBytes = 4u << 20;     ///< one want on a lane
 inline constexpr std::uint64_t kLaneWindowBytes = 16u << 20;    ///< covers 1 Gbit/s at 100 ms round trip on each lane
 inline constexpr std::size_t kSessionBacklogBytes = 1u << 20;   ///< blocks queued for the socket
 

@@ -22,6 +22,11 @@ namespace peer::node {
 using Json = nlohmann::json;
 using Socket = asio::local::stream_protocol::socket;
 
+namespace {
+constexpr std::chrono::seconds kLastWords{1};          ///< for a client that has stopped reading
+constexpr std::size_t kClientBacklogBytes = 1u << 20;  ///< waiting for a client before a long list pauses
+}  // namespace
+
 /// One connection of a command.
 class LocalClient : public std::enable_shared_from_this<LocalClient> {
  public:
@@ -43,7 +48,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     node_.services.changed.notify_all();
     requests_.cancel();
     co_await requests_.join();
-    while (!outbox_.empty() && !broken_) co_await drained();
+    const auto give_up = std::chrono::steady_clock::now() + kLastWords;
+    while (!outbox_.empty() && !broken_ && std::chrono::steady_clock::now() < give_up) co_await drained();
     writing.cancel();
     co_await writing.join();
     std::error_code ignored;
@@ -58,7 +64,13 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
   void send(const Json& json) {
     if (broken_) return;
     outbox_.push_back(protocol::with_length(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    backlog_ += outbox_.back().size();
     writable_.notify_all();
+  }
+
+  /// Until the client has read most of what it was sent.
+  asio::awaitable<void> room() {
+    while (backlog_ > kClientBacklogBytes && !broken_ && !gone_) co_await drained();
   }
 
   async::Event& answered() { return answered_; }
@@ -95,10 +107,12 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
       while (outbox_.empty()) co_await writable_.wait();
       const auto out = std::move(outbox_.front());
       auto [error, size] = co_await asio::async_write(socket_, asio::buffer(out), asio::experimental::as_tuple(asio::use_awaitable));
+      backlog_ -= out.size();
       outbox_.pop_front();
       if (error) {
         broken_ = true;
         outbox_.clear();
+        backlog_ = 0;
         co_return;
       }
     }
@@ -128,6 +142,11 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     } catch (const Failure& failure) {
       last["failed"] = json_text(failure.text());
       last["exit"] = static_cast<int>(failure.exit());
+    } catch (const std::exception& error) {
+      if (gone_) throw;
+      base::log(base::Level::error, "local", error.what());
+      last["failed"] = json_text(error.what());
+      last["exit"] = static_cast<int>(base::Exit::failed);
     }
     last["request"] = request->number_;
     open_.erase(request->number_);
@@ -138,6 +157,7 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
   Node& node_;
   Socket socket_;
   std::deque<std::string> outbox_;
+  std::size_t backlog_ = 0;  ///< bytes in it
   std::map<std::uint64_t, std::shared_ptr<Request>> open_;
   async::Event writable_;
   async::Event answered_;
@@ -156,6 +176,8 @@ void Request::event(std::string_view name, Json fields) {
   fields["event"] = name;
   client_.send(fields);
 }
+
+asio::awaitable<void> Request::room() { return client_.room(); }
 
 asio::awaitable<Json> Request::ask(std::string_view kind, Json fields) {
   const auto question = ++questions_;

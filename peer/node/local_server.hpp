@@ -29,6 +29,8 @@ class Request {
   /// Asks the client and waits for its answer; throws Failure when it stops or goes away.
   asio::awaitable<nlohmann::json> ask(std::string_view kind, nlohmann::json fields);
   bool stopped() const { return stopped_; }
+  /// Waits while a slow client has much to read yet; before every page of something long.
+  asio::awaitable<void> room();
 
  private:
   friend class LocalClient;

@@ -113,6 +113,9 @@ asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, s
   auto opened = net::Listener::open(services.io.get_executor(), addresses, port);
   while (!opened && must && opened.error().code == std::errc::address_in_use && std::chrono::steady_clock::now() < give_up) {
     co_await services.changed.wait_for(kPortPause);
+    for (const auto& listener : listeners_) {
+      if (port != 0 && listener->port() == port) co_return Result<void>();  // another command was quicker
+    }
     opened = net::Listener::open(services.io.get_executor(), addresses, port);
   }
   if (!opened) co_return std::move(opened).error();

@@ -57,7 +57,6 @@ struct OfferRecord {
   std::string current;                      ///< path of a file lately moved
   std::uint32_t lanes = 0;
   RateMeter meter;
-  std::uint64_t rounds_closed = 0;          ///< given: `done`s seen; tells `offer` that its first round has ended
 
   bool ended() const { return row.ended != 0; }
   bool given() const { return row.direction == protocol::Direction::given; }

@@ -25,6 +25,13 @@ struct Pair {
   std::string heard_at;                  ///< "host:port" where it said it listens, seen by its session; a hint only
   std::string calls_itself;              ///< its latest display name; hostile text
   std::size_t waiting_lanes = 0;         ///< said `attach`, not yet placed
+  std::map<protocol::OfferId, std::uint32_t> lanes;  ///< dialled by us: on their way or carrying blocks
+
+  void lane_ended(const protocol::OfferId& offer) {
+    const auto found = lanes.find(offer);
+    if (found != lanes.end() && --found->second == 0) lanes.erase(found);
+  }
+
   bool dialling = false;                 ///< a redial task runs
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <asio/this_coro.hpp>
 
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
@@ -79,12 +80,15 @@ asio::awaitable<Scanned> scan_shown(Node& node, Request& request, storage::ScanO
   std::exception_ptr failed;
   std::optional<Scanned> scanned;
   try {
-    scanned.emplace(co_await scan_for_offer(node.services, std::move(options), progress));
+    auto walked = co_await scan_for_offer(node.services, std::move(options), progress);
+    scanned.emplace(std::move(walked));
   } catch (...) {
     failed = std::current_exception();
   }
   showing.cancel();
+  co_await asio::this_coro::throw_if_cancelled(false);
   co_await showing.join();
+  co_await asio::this_coro::throw_if_cancelled(true);
   if (failed) std::rethrow_exception(failed);
   co_return std::move(*scanned);
 }

@@ -54,6 +54,7 @@ asio::awaitable<void> send_entries(Node& node, Request& request, OfferPtr offer)
       }
       return page;
     };
+    co_await request.room();
     auto page = co_await async::run_on(node.services.disk, std::move(job));
     if (!page) throw Failure(Exit::failed, page.error().text());
     Json fields;

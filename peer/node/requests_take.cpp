@@ -134,19 +134,22 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
   auto& gets = node.exchange.open_gets();
   gets.push_back(open);
   pair.ledger.ask(get);
+  // However this request ends, nothing is asked for any longer.
+  const std::shared_ptr<void> asked(nullptr, [&gets, &pair, open](void*) {
+    gets.remove(open);
+    pair.ledger.answered(open->id);
+  });
   if (pair.session) {
     pair.session->talk().sync(std::chrono::steady_clock::now());
     pair.session->flush();
   }
   // No limit of time: walking a large share may take long, and a lost session is dialled again.
   while (!open->offer && open->error.empty() && !request.stopped()) co_await node.services.changed.wait_for(kProgressEvery);
-  gets.remove(open);
-  if (!open->offer || !open->error.empty()) {
-    pair.ledger.answered(get.request);
+  if (!open->offer) {
     const bool unknown = open->error_code == protocol::wire_code(protocol::Errc::not_shared);
     const auto what = "get from " + node.contacts.called(pair.id) + ": ";
     if (request.stopped()) throw Failure(Exit::interrupted, what + "stopped");
-    throw Failure(unknown ? Exit::unknown : Exit::failed, what + (unknown ? "it says: " : "") + base::escaped(open->error));
+    throw Failure(unknown ? Exit::unknown : open->exit, what + (unknown ? "it says: " : "") + base::escaped(open->error));
   }
   co_return co_await follow_one(node, request, open->offer);
 }

@@ -1,6 +1,8 @@
 #include "node/session.hpp"
 
 #include <algorithm>
+#include <asio/cancellation_state.hpp>
+#include <asio/this_coro.hpp>
 #include <utility>
 
 #include "async/run_on.hpp"
@@ -59,6 +61,8 @@ protocol::SessionKey Session::key() const {
 
 asio::awaitable<void> Session::run() {
   const auto self = shared_from_this();
+  // A session ends by leave() or by its connection, so that it always joins its tasks.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   async::TaskGroup tasks(services_.io.get_executor(), log_task_error);
   tasks.spawn("session read", read_loop());
   tasks.spawn("session write", write_loop());
@@ -71,8 +75,19 @@ asio::awaitable<void> Session::run() {
   stream_->close();
   tasks.cancel();
   co_await tasks.join();
-  incoming_.reset();
   auto unanswered = talk_.asked().open();
+  // A block cut short was answered by its header, but is not here.
+  const auto lost = [&unanswered](const protocol::Data& data) {
+    protocol::Want want;
+    want.id = data.id;
+    want.of = data.of;
+    want.offset = data.offset;
+    want.length = data.length;
+    unanswered.push_back(want);
+  };
+  if (incoming_) lost(incoming_->data);
+  if (announced_) lost(*announced_);
+  incoming_.reset();
   user_.session_ended(pair_, *this, std::move(unanswered));
 }
 
@@ -186,6 +201,7 @@ asio::awaitable<bool> Session::take_bytes(std::span<const std::byte> bytes) {
 
 asio::awaitable<void> Session::begin_block(protocol::Data data) {
   if (data.length > protocol::kSessionBlockBytes) {
+    announced_ = data;
     leave(Errc::too_much, "a block of more than 256 KiB on the session");
     co_return;
   }
@@ -194,7 +210,10 @@ asio::awaitable<void> Session::begin_block(protocol::Data data) {
     co_await block_freed_.wait_for(kBufferPause);
     block = services_.receiving.try_take();
   }
-  if (talk_.over()) co_return;
+  if (talk_.over()) {
+    announced_ = data;
+    co_return;
+  }
   incoming_.emplace();
   incoming_->data = std::move(data);
   incoming_->block = std::move(block);
@@ -255,6 +274,7 @@ asio::awaitable<void> Session::serve_loop() {
     }
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
+    std::erase_if(readers_, [&](const auto& entry) { return !pair_.ledger.find_given(entry.first); });
     co_await answer(*want);
   }
 }

@@ -22,6 +22,16 @@ namespace {
 constexpr char kAgent[] = "peer/" PEER_VERSION;
 constexpr std::chrono::milliseconds kLook{50};
 
+class Counted {
+ public:
+  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
+  Counted(const Counted&) = delete;
+  ~Counted() { --count_; }
+
+ private:
+  std::size_t& count_;
+};
+
 std::string host_of(const asio::ip::tcp::socket& socket) {
   std::error_code ignored;
   return socket.remote_endpoint(ignored).address().to_string();
@@ -85,7 +95,7 @@ void Sessions::welcome(asio::ip::tcp::socket socket) {
 }
 
 asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string host) {
-  ++connections_;
+  const Counted counted(connections_);
   ++handshakes_[host];
   auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls, net::TlsStream::Side::server);
   const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
@@ -108,7 +118,6 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
       co_await run_session(session);
     }
   }
-  --connections_;
 }
 
 /// Reads up to the end of the first message; a lane says `attach` there.
@@ -191,6 +200,11 @@ asio::awaitable<Reached> Sessions::connect(trust::Address address, std::optional
     reached.session = with.session;
     co_return reached;
   }
+  if (stopping_) {
+    reached.code = std::make_error_code(std::errc::operation_canceled);
+    reached.text = "this peer is stopping";
+    co_return reached;
+  }
   auto session = begin(with, std::move(stream), ++with.dials, {}, where);
   tasks_.spawn("session " + where, run_session(session));
   while (!session->greeted() && !session->over()) co_await services_.changed.wait_for(kLook);
@@ -253,17 +267,27 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
 void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count) {
   const auto session = pair.session;
   if (!session || !session->dialled() || !session->talk().both_have("lanes")) return;
-  for (std::uint32_t i = 0; i < std::min(count, protocol::kMaxLanes); ++i) tasks_.spawn("dial lane", dial_lane(pair, session, id));
+  // Those that are being dialled or carry blocks count: a repeated `accept` opens no more.
+  auto& open = pair.lanes[id];
+  while (open < std::min(count, protocol::kMaxLanes)) {
+    ++open;
+    tasks_.spawn("dial lane", dial_lane(pair, session, id));
+  }
 }
 
 asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id) {
+  const bool placed = co_await place_lane(pair, session, id);
+  if (!placed) pair.lane_ended(id);
+}
+
+asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id) {
   auto address = trust::parse_address(session->dialled_at(), protocol::kDefaultPort);
-  if (!address) co_return;
+  if (!address) co_return false;
   auto socket = co_await net::dial(address->host, address->port, kDialTime);
-  if (!socket) co_return;
+  if (!socket) co_return false;
   net::TlsStream stream(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
   auto shaken = co_await async::with_timeout(stream.handshake(), protocol::kHandshakeTime);
-  if (!shaken || stream.peer_id() != pair.id) co_return;
+  if (!shaken || stream.peer_id() != pair.id) co_return false;
   protocol::Attach attach;
   attach.id = id;
   attach.instance = services_.instance;
@@ -274,8 +298,8 @@ asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> s
   while (sent && !session->over() && !next_.expects_lane(pair, id) && steady_clock::now() < give_up) {
     co_await services_.changed.wait_for(kLook);
   }
-  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id)) co_return;
-  next_.lane_came(pair, *session, id, stream.release());
+  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id)) co_return false;
+  co_return next_.lane_came(pair, *session, id, stream.release());
 }
 
 // ---- sessions
@@ -368,6 +392,10 @@ void Sessions::session_ended(Pair& pair, Session& session, std::vector<protocol:
     for (const auto& other : sessions_) {
       if (&other->pair() == &pair && other.get() != &session && other->greeted() && !other->over()) pair.session = other;
     }
+    if (pair.session) {
+      pair.session->talk().sync(steady_clock::now());
+      pair.session->flush();
+    }
   }
   next_.session_ended(pair, session, std::move(unanswered));
   if (!pair.session && !stopping_ && has_business(pair)) keep_trying(pair);
@@ -376,11 +404,12 @@ void Sessions::session_ended(Pair& pair, Session& session, std::vector<protocol:
 
 asio::awaitable<void> Sessions::stop() {
   stopping_ = true;
-  const auto all = sessions_;
-  for (const auto& session : all) session->leave(Errc::leaving, "this peer is stopping");
   services_.changed.notify_all();
-  const auto give_up = steady_clock::now() + std::chrono::seconds(2);
-  while (!sessions_.empty() && steady_clock::now() < give_up) co_await services_.changed.wait_for(kLook);
+  while (!sessions_.empty()) {
+    const auto all = sessions_;
+    for (const auto& session : all) session->leave(Errc::leaving, "this peer is stopping");
+    co_await services_.changed.wait_for(kLook);
+  }
   tasks_.cancel();
   co_await tasks_.join();
 }

@@ -77,6 +77,7 @@ class Sessions : public SessionUser {
   asio::awaitable<Result<FirstWord>> first_word(net::TlsStream& stream);
   asio::awaitable<void> take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream, FirstWord word);
   asio::awaitable<void> dial_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id);
+  asio::awaitable<bool> place_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id);
   asio::awaitable<void> redial(Pair& pair);
   asio::awaitable<void> duel(std::shared_ptr<Session> better, std::shared_ptr<Session> other);
   asio::awaitable<void> run_session(std::shared_ptr<Session> session);

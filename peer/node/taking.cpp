@@ -16,6 +16,7 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr std::chrono::seconds kRemedyLooks{5};
+constexpr std::chrono::seconds kDiskRetry{60};
 
 bool is_space_trouble(const std::error_code& code) {
   return code == std::errc::no_space_on_device || code == std::error_code(EDQUOT, std::generic_category());
@@ -151,8 +152,12 @@ asio::awaitable<void> Taking::store_loop() {
         want.id = data.id;
         want.offset = hole->begin;
         want.length = hole->length();
-        session->talk().want(want);
-        session->flush();
+        if (session->talk().asked().room(want)) {
+          session->talk().want(want);
+          session->flush();
+        } else {
+          intake_->give_back(*hole);
+        }
       }
     }
     if (intake_->all_here()) {
@@ -166,7 +171,7 @@ asio::awaitable<void> Taking::store_loop() {
 void Taking::stored(Session* session, const protocol::Range& range, Result<void> result) {
   if (result) return;
   intake_->give_back(range);
-  if (result.error().code == protocol::Errc::bad_digest) {
+  if (result.error().code.category() == protocol::category()) {
     bad_block(result.error());
     if (session) session->leave(protocol::Errc::bad_digest, wire_text(result.error().text(), protocol::kMaxTextBytes));
   } else {
@@ -195,8 +200,9 @@ void Taking::want_on_session() {
   if (stopping_ || *paused_ || lanes_deliver_ || !intake_ || !session || session->over()) return;
   auto& talk = session->talk();
   bool said = false;
-  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes && talk.asked().room(kSessionWantBytes)) {
-    const auto range = intake_->take(kSessionWantBytes);
+  const auto want_bytes = std::min(kSessionWantBytes, talk.theirs()->limits.open_want_bytes);
+  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes && talk.asked().room(want_bytes)) {
+    const auto range = intake_->take(want_bytes);
     if (!range) break;
     protocol::Want want;
     want.id = offer_->row.id;
@@ -217,10 +223,17 @@ void Taking::block_came(Session& session, IncomingBlock block) {
 void Taking::entry_gone(const protocol::Gone& gone) {
   if (!intake_) return;
   const auto self = shared_from_this();
-  asio::post(services_.disk, [self, entry = gone.entry, why = gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text] {
+  const protocol::Range range{gone.offset, gone.offset + gone.length};
+  const auto why = gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text;
+  asio::post(services_.disk, [self, entry = gone.entry, range, why] {
     auto noted = self->intake_->gone(entry, why);
+    self->intake_->give_back(range);  // what the entry did not cover
     asio::post(self->services_.io, [self, noted = std::move(noted)] {
-      if (!noted) self->disk_trouble(noted.error());
+      if (!noted && noted.error().code.category() == protocol::category()) {
+        self->bad_block(noted.error());
+      } else if (!noted) {
+        self->disk_trouble(noted.error());
+      }
       self->wake_.notify_all();
     });
   });
@@ -236,7 +249,7 @@ void Taking::session_changed() {
 }
 
 bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs) {
-  if (stopping_ || !intake_) return false;
+  if (stopping_ || !intake_ || lanes_.size() >= protocol::kMaxLanes) return false;
   const auto self = shared_from_this();
   const auto post = [self](auto work) { asio::post(self->services_.io, [self, work] { work(*self); }); };
   const auto slot = lanes_.emplace(lanes_.end());
@@ -248,12 +261,19 @@ bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs
   hooks.ended = [post, slot] {
     post([slot](Taking& t) {
       t.ended_lanes_.splice(t.ended_lanes_.end(), t.lanes_, slot);
+      t.pair_.lane_ended(t.offer_->row.id);
       t.lanes_deliver_ = t.lanes_deliver_ && !t.lanes_.empty();
       t.offer_->lanes = static_cast<std::uint32_t>(t.lanes_.size());
       t.wake_.notify_all();
     });
   };
-  *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs, paused_, std::move(hooks));
+  try {
+    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs, paused_, std::move(hooks));
+  } catch (const std::exception& error) {  // no descriptor or no thread left
+    base::log(base::Level::warning, "taking", std::string("a lane was not begun: ") + error.what());
+    lanes_.erase(slot);
+    return false;
+  }
   offer_->lanes = static_cast<std::uint32_t>(lanes_.size());
   services_.changed.notify_all();
   return true;
@@ -294,6 +314,7 @@ void Taking::disk_trouble(const Error& error) {
   trouble.text = error.text();
   offer_->trouble = trouble;
   offer_->trouble_is_ours = true;
+  troubled_ = steady_clock::now();
   base::log(base::Level::warning, "taking", "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
   services_.changed.notify_all();
 }
@@ -338,6 +359,8 @@ void Taking::look_for_remedy() {
     std::uint64_t missing = 0;
     const auto needed = std::max<std::uint64_t>(offer_->trouble->missing, 1);
     if (services_.space.reserve(offer_->row.id, plan_.folder, needed, missing)) resume();
+  } else if (steady_clock::now() - troubled_ >= kDiskRetry) {
+    resume();
   }
 }
 

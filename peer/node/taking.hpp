@@ -91,6 +91,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   async::Event wake_;
   async::Event queue_event_;
   std::chrono::steady_clock::time_point looked_{};
+  std::chrono::steady_clock::time_point troubled_{};
 };
 
 }  // namespace peer::node

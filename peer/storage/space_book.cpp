@@ -48,7 +48,8 @@ bool SpaceBook::reserve(const protocol::OfferId& id, const std::string& folder, 
 void SpaceBook::update(const protocol::OfferId& id, std::uint64_t bytes_left) {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->promises.find(id);
-  if (found != impl_->promises.end()) found->second.bytes = bytes_left;
+  // Never more than was reserved: holes count in what is left, but take no space.
+  if (found != impl_->promises.end()) found->second.bytes = std::min(found->second.bytes, bytes_left);
 }
 
 void SpaceBook::release(const protocol::OfferId& id) {

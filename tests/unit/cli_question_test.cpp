@@ -88,9 +88,9 @@ TEST_SUITE("cli question") {
 
   TEST_CASE("with room enough everything worth knowing is there") {
     const auto lines = question_lines(hostile_offer(), hostile_review(), 120, 40);
-    for (const char* part :
-         {"ABCDEFG-HIJKLMN", "who calls itself ‘", "title: ", "note: ", "1 GB", "hidden: 12", "executable: 3",
-          "cannot be stored here: 2", "812 of 10,000 files are already there", "into ‘/home/u/"})
+    for (const char* part : {"ABCDEFG-HIJKLMN", "who calls itself ‘", "title: ", "note: ", "1 GB",
+                             "hidden: 12", "executable: 3", "cannot be stored here: 2",
+                             "812 of 10,000 files are already there", "into ‘/home/u/"})
       CHECK_MESSAGE(any_has(lines, part), part);
   }
 
