@@ -11,7 +11,8 @@ namespace {
 
 using Piece = storage::Source::Piece;
 
-Result<Piece> read_piece(storage::Source::Reader& reader, const protocol::Want& want, std::span<std::byte> buffer) {
+Result<Piece> read_piece(storage::Source::Reader& reader, const protocol::Want& want,
+                         std::span<std::byte> buffer) {
   if (want.of == protocol::Of::stream) return reader.read(want.offset, want.length, buffer);
   const auto most = static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), want.length));
   auto size = reader.read_manifest(want.offset, buffer.first(most));
@@ -23,10 +24,12 @@ Result<Piece> read_piece(storage::Source::Reader& reader, const protocol::Want& 
 
 }  // namespace
 
-Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want, std::span<std::byte> buffer, AnswerForm form) {
+Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
+                   std::span<std::byte> buffer, AnswerForm form) {
   Answer answer;
   auto piece = read_piece(reader, want, buffer);
-  if (piece && piece->length == 0) piece = Error(std::make_error_code(std::errc::io_error), "read the offer's record");
+  if (piece && piece->length == 0)
+    piece = Error(std::make_error_code(std::errc::io_error), "read the offer's record");
   if (!piece) {
     answer.error = piece.error();
     return answer;

@@ -9,8 +9,8 @@
 
 namespace peer::node {
 
-/// The front of a want, read from disk: what is said (`data` with its digest, or `gone`), or the disk's error. Raw bytes of a `data`
-/// stand in the buffer.
+/// The front of a want, read from disk: what is said (`data` with its digest, or `gone`), or the
+/// disk's error. Raw bytes of a `data` stand in the buffer.
 struct Answer {
   std::optional<protocol::Data> data;
   std::optional<protocol::Gone> gone;
@@ -24,6 +24,7 @@ struct AnswerForm {
 };
 
 /// Blocking: on a pool or data thread.
-Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want, std::span<std::byte> buffer, AnswerForm form);
+Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
+                   std::span<std::byte> buffer, AnswerForm form);
 
 }  // namespace peer::node

@@ -6,8 +6,8 @@
 #include <string_view>
 #include <vector>
 
-/// Bytes values of the local interface (LOCAL.md): a string when they are UTF-8, else {"base64": ...}. Reading never throws: what is missing
-/// or of another type is empty.
+/// Bytes values of the local interface (LOCAL.md): a string when they are UTF-8, else {"base64":
+/// ...}. Reading never throws: what is missing or of another type is empty.
 namespace peer::node {
 
 nlohmann::json json_bytes(std::string_view bytes);

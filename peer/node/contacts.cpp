@@ -35,14 +35,16 @@ const storage::ContactRow* Contacts::find(const protocol::PeerId& id) const {
 
 const storage::ContactRow* Contacts::find_name(std::string_view name) const {
   if (name.empty()) return nullptr;
-  const auto it = std::ranges::find_if(rows_, [&](const auto& row) { return same_name(row.second.name, name); });
+  const auto it = std::ranges::find_if(
+      rows_, [&](const auto& row) { return same_name(row.second.name, name); });
   return it == rows_.end() ? nullptr : &it->second;
 }
 
 std::vector<const storage::ContactRow*> Contacts::at_address(const std::string& address) const {
   std::vector<const storage::ContactRow*> found;
   for (const auto& [id, row] : rows_) {
-    if (!row.name.empty() && std::ranges::find(row.addresses, address) != row.addresses.end()) found.push_back(&row);
+    if (!row.name.empty() && std::ranges::find(row.addresses, address) != row.addresses.end())
+      found.push_back(&row);
   }
   return found;
 }
@@ -74,7 +76,8 @@ std::string Contacts::called(const protocol::PeerId& id) const {
 
 std::string Contacts::free_name(std::string_view wish, const protocol::PeerId& id) const {
   auto name = trust::name_from(wish);
-  if (name.empty() || !trust::name_error(name).empty()) name = "peer-" + id.short_text().substr(0, 7);
+  if (name.empty() || !trust::name_error(name).empty())
+    name = "peer-" + id.short_text().substr(0, 7);
   auto free = name;
   for (int n = 2; find_name(free); ++n) free = name.substr(0, 56) + "-" + std::to_string(n);
   return free;
@@ -98,7 +101,8 @@ asio::awaitable<void> Contacts::remove(protocol::PeerId id) {
   services_.changed.notify_all();
 }
 
-void Contacts::seen(const protocol::PeerId& id, const std::string& calls_itself, const std::string& address) {
+void Contacts::seen(const protocol::PeerId& id, const std::string& calls_itself,
+                    const std::string& address) {
   const auto it = rows_.find(id);
   if (it == rows_.end() || it->second.name.empty()) return;
   auto& row = it->second;
@@ -109,7 +113,8 @@ void Contacts::seen(const protocol::PeerId& id, const std::string& calls_itself,
     row.addresses.insert(row.addresses.begin(), address);
     if (row.addresses.size() > kMaxAddresses) row.addresses.resize(kMaxAddresses);
   }
-  services_.save_later("save contact", [row](storage::Database& database) { return database.save(row); });
+  services_.save_later("save contact",
+                       [row](storage::Database& database) { return database.save(row); });
 }
 
 }  // namespace peer::node

@@ -11,7 +11,8 @@
 
 namespace peer::node {
 
-/// The peers this user has named or blocked, in memory, with every change written to the database. Control thread.
+/// The peers this user has named or blocked, in memory, with every change written to the database.
+/// Control thread.
 class Contacts {
  public:
   explicit Contacts(Services& services) : services_(services) {}
@@ -31,14 +32,17 @@ class Contacts {
   bool is_blocked(const protocol::PeerId& id) const;
   /// How to speak of a peer: its contact's name, or its short ID.
   std::string called(const protocol::PeerId& id) const;
-  /// `wish` made legal and unique: "bob", else "bob-2", ...; from the short ID if nothing legal is left.
+  /// `wish` made legal and unique: "bob", else "bob-2", ...; from the short ID if nothing legal is
+  /// left.
   std::string free_name(std::string_view wish, const protocol::PeerId& id) const;
 
   /// Durable when it returns; throws Failure when the database refuses.
   asio::awaitable<void> save(storage::ContactRow row);
   asio::awaitable<void> remove(protocol::PeerId id);
-  /// It answered, calling itself so; at an address we dialled, or none. Saved later, no contact: nothing.
-  void seen(const protocol::PeerId& id, const std::string& calls_itself, const std::string& address);
+  /// It answered, calling itself so; at an address we dialled, or none. Saved later, no contact:
+  /// nothing.
+  void seen(const protocol::PeerId& id, const std::string& calls_itself,
+            const std::string& address);
 
  private:
   Services& services_;

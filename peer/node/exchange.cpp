@@ -21,9 +21,11 @@ namespace {
 
 constexpr std::chrono::seconds kExpiryLook{5};
 
-/// A wall-clock end as a point of the steady clock, so that a jump of the wall clock moves nothing that is open.
+/// A wall-clock end as a point of the steady clock, so that a jump of the wall clock moves nothing
+/// that is open.
 protocol::Time steady_at(storage::UnixTime when) {
-  return steady_clock::now() + std::chrono::seconds(std::max<std::int64_t>(when - std::time(nullptr), 0));
+  return steady_clock::now() +
+         std::chrono::seconds(std::max<std::int64_t>(when - std::time(nullptr), 0));
 }
 
 template <class T>
@@ -67,7 +69,10 @@ void remember(std::string& say, const std::optional<Said>& message) {
 }  // namespace
 
 Exchange::Exchange(Services& services, Contacts& contacts, Offers& offers)
-    : services_(services), contacts_(contacts), offers_(offers), tasks_(services.io.get_executor(), log_task_error) {}
+    : services_(services),
+      contacts_(contacts),
+      offers_(offers),
+      tasks_(services.io.get_executor(), log_task_error) {}
 
 Exchange::~Exchange() = default;
 
@@ -101,7 +106,9 @@ asio::awaitable<void> Exchange::stop() {
   for (const auto& [number, fetching] : fetches_) fetching->stop();
   for (auto& serving : serving_) serving.lane->stop();
   const auto busy = [&] {
-    return !serving_.empty() || std::ranges::any_of(offers_.open(), [](const auto& entry) { return entry.second->taking != nullptr; });
+    return !serving_.empty() || std::ranges::any_of(offers_.open(), [](const auto& entry) {
+      return entry.second->taking != nullptr;
+    });
   };
   while (busy()) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
   tasks_.cancel();
@@ -175,7 +182,8 @@ struct Exchange::Handler {
     exchange.offers_.end(offer, state::rejected, text);
   }
   void operator()(const protocol::RoundClosed& event) {
-    if (const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken)) exchange.note(offer);
+    if (const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken))
+      exchange.note(offer);
   }
   void operator()(const protocol::EntryGone& event) {
     const auto offer = exchange.offers_.find(pair.id, event.gone.id, Direction::taken);
@@ -188,22 +196,29 @@ struct Exchange::Handler {
     for (const auto& [number, fetching] : exchange.fetches_) fetching->session_changed();
     // The dialler opens the lanes of what is already being carried out.
     for (const auto& [id, taken] : pair.ledger.taken()) {
-      if (taken.state == protocol::TakenOffer::State::accepted) exchange.sessions_->open_lanes(pair, id, taken.accept->lanes);
+      if (taken.state == protocol::TakenOffer::State::accepted)
+        exchange.sessions_->open_lanes(pair, id, taken.accept->lanes);
     }
   }
-  void operator()(const protocol::Checked& event) { exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check)); }
+  void operator()(const protocol::Checked& event) {
+    exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check));
+  }
   void operator()(const protocol::ListAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::ListingCame& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::GetAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const auto&) {}  // the session's own business
 
-  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session, protocol::Check check) {
+  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session,
+                                     protocol::Check check) {
     auto source = co_await exchange.source_of(session->pair(), check.id);
     if (!source) co_return;
-    auto job = [source, check] { return source->reader()->still_has(check.offset, check.length, check.digest); };
+    auto job = [source, check] {
+      return source->reader()->still_has(check.offset, check.length, check.digest);
+    };
     auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
     if (session->over()) co_return;
-    session->talk().check_answer(check.id, {check.offset, check.offset + check.length}, same && *same);
+    session->talk().check_answer(check.id, {check.offset, check.offset + check.length},
+                                 same && *same);
     session->flush();
   }
 };
@@ -217,7 +232,8 @@ void Exchange::block_came(Pair& pair, Session& session, IncomingBlock block) {
   const auto offer = offers_.find(pair.id, block.data.id, Direction::taken);
   if (!offer) return;
   if (block.data.of == protocol::Of::manifest) {
-    if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->block_came(std::move(block));
+    if (const auto it = fetches_.find(offer->row.number); it != fetches_.end())
+      it->second->block_came(std::move(block));
   } else if (offer->taking) {
     offer->taking->block_came(session, std::move(block));
   }
@@ -238,12 +254,15 @@ void Exchange::session_ended(Pair& pair, Session& session, std::vector<protocol:
 }
 
 bool Exchange::expects_lane(Pair& pair, const protocol::OfferId& id) {
-  if (const auto offer = offers_.find(pair.id, id, Direction::taken)) return offer->taking && offer->taking->intake();
+  if (const auto offer = offers_.find(pair.id, id, Direction::taken))
+    return offer->taking && offer->taking->intake();
   const auto* given = pair.ledger.find_given(id);
-  return given && given->state == protocol::GivenOffer::State::accepted && given->round > given->done_round;
+  return given && given->state == protocol::GivenOffer::State::accepted &&
+         given->round > given->done_round;
 }
 
-bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) {
+bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
+                         net::RawConnection connection) {
   std::size_t lanes = 0;
   for (const auto& [number, open] : offers_.open()) lanes += open->lanes;
   if (stopping_ || lanes >= kMaxLanes || !session.greeted()) return false;
@@ -255,7 +274,8 @@ bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& 
   }
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return false;
-  tasks_.spawn("serve lane", serve_lane(pair, session.shared_from_this(), offer, std::move(connection)));
+  tasks_.spawn("serve lane",
+               serve_lane(pair, session.shared_from_this(), offer, std::move(connection)));
   return true;
 }
 
@@ -268,27 +288,35 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
   stop_fetch(*offer);
   const auto told = [&]() -> std::string_view {
     switch (event.outcome) {
-      case protocol::Outcome::done: return state::done;
-      case protocol::Outcome::rejected: return state::rejected;
-      case protocol::Outcome::cancelled: return state::cancelled;
-      case protocol::Outcome::expired: return state::expired;
-      default: return state::failed;
+      case protocol::Outcome::done:
+        return state::done;
+      case protocol::Outcome::rejected:
+        return state::rejected;
+      case protocol::Outcome::cancelled:
+        return state::cancelled;
+      case protocol::Outcome::expired:
+        return state::expired;
+      default:
+        return state::failed;
     }
   }();
   // What this user was told already stays: a delivered offer is not un-delivered by a late word.
   if (offer->taking && event.outcome != protocol::Outcome::done) {
     // The giver does not know it, or ended it: what was staged goes too.
-    tasks_.spawn("abandon", abandon(offer, std::string(told), "the offer has ended on the other side"));
+    tasks_.spawn("abandon",
+                 abandon(offer, std::string(told), "the offer has ended on the other side"));
     return;
   }
-  const bool known = offer->is(state::done) || offer->is(state::rejected) || offer->is(state::cancelled) || offer->is(state::failed);
+  const bool known = offer->is(state::done) || offer->is(state::rejected) ||
+                     offer->is(state::cancelled) || offer->is(state::failed);
   if (known && event.outcome != protocol::Outcome::done) {
     offers_.end(offer, std::string(offer->row.state));
   } else if (offer->is(state::failed)) {
     offers_.end(offer, state::failed);
   } else {
     std::string text;
-    if (told == state::failed) text = contacts_.called(pair.id) + " does not know this offer any more";
+    if (told == state::failed)
+      text = contacts_.called(pair.id) + " does not know this offer any more";
     offers_.end(offer, told, text);
   }
 }
@@ -315,7 +343,8 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
     if (!offer) continue;
     if (offer->taking) offer->taking->give_back(want);
     const auto fetching = fetches_.find(offer->row.number);
-    if (want.of == protocol::Of::manifest && fetching != fetches_.end()) fetching->second->retry_later();
+    if (want.of == protocol::Of::manifest && fetching != fetches_.end())
+      fetching->second->retry_later();
   }
   if (trouble.request) on_request(pair, session, event);
   if (!trouble.id) return;
@@ -326,7 +355,8 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
       pair.ledger.end(*trouble.id, protocol::Outcome::rejected);
       offers_.end(offer, state::rejected, "too many offers are open there");
     }
-  } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken); taken && taken->taking && !event.dropped.empty()) {
+  } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
+             taken && taken->taking && !event.dropped.empty()) {
     taken->taking->giver_trouble(trouble);
   }
   services_.changed.notify_all();
@@ -341,7 +371,8 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   result.removed_bytes = offer->given() ? 0 : offer->row.bytes_done;
   auto said = pair.ledger.cancel(message);
   if (!said) {
-    throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) + " cannot be cancelled: it has ended or is ending");
+    throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
+                                          " cannot be cancelled: it has ended or is ending");
   }
   stop_lanes(*offer);
   stop_fetch(*offer);
@@ -363,7 +394,8 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
 }
 
 /// Stops a transfer and removes its staging, whatever becomes of who asked for it.
-asio::awaitable<void> Exchange::clear(OfferPtr offer, bool keep, std::shared_ptr<std::optional<Result<void>>> cleared) {
+asio::awaitable<void> Exchange::clear(OfferPtr offer, bool keep,
+                                      std::shared_ptr<std::optional<Result<void>>> cleared) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   const auto taking = offer->taking;
   taking->stop();
@@ -397,11 +429,13 @@ void Exchange::cancel_all_with(const protocol::PeerId& peer) {
     stop_lanes(*offer);
     stop_fetch(*offer);
     sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
-    const bool told = offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
+    const bool told =
+        offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
     if (told) {
       offers_.end(offer, std::string(offer->row.state));
     } else if (offer->taking) {
-      tasks_.spawn("abandon", abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
+      tasks_.spawn("abandon",
+                   abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
     } else {
       offers_.end(offer, state::cancelled, "this peer was blocked or forgotten");
     }
@@ -416,7 +450,8 @@ asio::awaitable<void> Exchange::watch_expiry() {
     for (const auto& [number, offer] : open) {
       auto& pair = sessions_->pair(offer->row.peer);
       if (const auto* given = pair.ledger.find_given(offer->row.id);
-          offer->given() && given && given->state == protocol::GivenOffer::State::open && given->expires_at <= now) {
+          offer->given() && given && given->state == protocol::GivenOffer::State::open &&
+          given->expires_at <= now) {
         protocol::Cancel message;
         message.id = offer->row.id;
         message.reason = "expired";
@@ -428,14 +463,16 @@ asio::awaitable<void> Exchange::watch_expiry() {
         continue;
       }
       // What is only still to be said is not said for ever.
-      const bool last_word = !(offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial));
+      const bool last_word = !(offer->is(state::preparing) || offer->is(state::pending) ||
+                               offer->is(state::active) || offer->is(state::partial));
       if (last_word && offer->row.expires + protocol::kEndedIdsKept.count() <= std::time(nullptr)) {
         pair.ledger.end(offer->row.id, protocol::Outcome::expired);
         offers_.end(offer, std::string(offer->row.state));
         continue;
       }
       if (const auto* taken = pair.ledger.find_taken(offer->row.id);
-          !offer->given() && taken && taken->state == protocol::TakenOffer::State::open && taken->expires_at <= now) {
+          !offer->given() && taken && taken->state == protocol::TakenOffer::State::open &&
+          taken->expires_at <= now) {
         pair.ledger.end(offer->row.id, protocol::Outcome::expired);
         stop_fetch(*offer);
         offers_.end(offer, state::expired);

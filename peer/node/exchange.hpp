@@ -6,6 +6,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,17 +29,19 @@ class Fetching;
 struct OpenGet {
   protocol::RequestId id;
   protocol::PeerId peer;
-  std::vector<std::string> roots;   ///< last parts of the paths asked: what the answer's roots may be called
+  std::vector<std::string>
+      roots;  ///< last parts of the paths asked: what the answer's roots may be called
   storage::LandingPlan plan;
-  bool claimed = false;             ///< an offer answers it; no second one does
-  OfferPtr offer;                   ///< the answer, accepted
-  std::string error;                ///< or why there is none
+  bool claimed = false;  ///< an offer answers it; no second one does
+  OfferPtr offer;        ///< the answer, accepted
+  std::string error;     ///< or why there is none
   std::string error_code;
   base::Exit exit = base::Exit::failed;  ///< with `error`
 };
 
-/// What happens between this peer and the others about offers: turns what sessions tell into offers' states, and what this user
-/// decides into words for the other side. Given offers in exchange_given.cpp, taken ones in exchange_taken.cpp.
+/// What happens between this peer and the others about offers: turns what sessions tell into
+/// offers' states, and what this user decides into words for the other side. Given offers in
+/// exchange_given.cpp, taken ones in exchange_taken.cpp.
 class Exchange : public SessionUser {
  public:
   Exchange(Services& services, Contacts& contacts, Offers& offers);
@@ -47,7 +50,8 @@ class Exchange : public SessionUser {
   /// Other messages of a session: `list`, `get` and their answers.
   std::function<void(Pair&, Session&, protocol::Event)> on_request;
 
-  /// Puts saved offers back into the ledgers and goes on with what was being carried out. Once, before any session.
+  /// Puts saved offers back into the ledgers and goes on with what was being carried out. Once,
+  /// before any session.
   void restore();
   /// Stops every transfer; what has been stored stays.
   asio::awaitable<void> stop();
@@ -61,7 +65,8 @@ class Exchange : public SessionUser {
   /// Throws Failure: not enough space (exit 7), a folder that cannot be written, a wrong state.
   asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan, bool by_get = false);
   void reject(const OfferPtr& offer, const std::string& code, const std::string& text);
-  asio::awaitable<storage::Review> review(OfferPtr offer, storage::LandingPlan plan);  ///< throws Failure
+  asio::awaitable<storage::Review> review(OfferPtr offer,
+                                          storage::LandingPlan plan);  ///< throws Failure
   storage::LandingPlan default_plan() const;
 
   // ---- either
@@ -78,9 +83,11 @@ class Exchange : public SessionUser {
   // ---- what sessions tell
   void happened(Pair& pair, Session& session, protocol::Event event) override;
   void block_came(Pair& pair, Session& session, IncomingBlock block) override;
-  asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair, protocol::OfferId id) override;
+  asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
+                                                              protocol::OfferId id) override;
   void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) override;
-  bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) override;
+  bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
+                 net::RawConnection connection) override;
   bool expects_lane(Pair& pair, const protocol::OfferId& id) override;
   void session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) override;
 
@@ -97,7 +104,8 @@ class Exchange : public SessionUser {
   void on_accepted(Pair& pair, const protocol::Accepted& event);
   void on_finished(Pair& pair, const protocol::Finished& event);
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
-  asio::awaitable<void> serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer, net::RawConnection connection);
+  asio::awaitable<void> serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer,
+                                   net::RawConnection connection);
   void stop_lanes(const OfferRecord& offer);
   void lane_ended(std::list<Serving>::iterator where);
 
@@ -118,7 +126,8 @@ class Exchange : public SessionUser {
   void on_settled(Pair& pair, const protocol::Settled& event);
   void on_cancelled(Pair& pair, const protocol::Cancelled& event);
   void on_trouble(Pair& pair, Session& session, const protocol::Troubled& event);
-  asio::awaitable<void> clear(OfferPtr offer, bool keep, std::shared_ptr<std::optional<Result<void>>> cleared);
+  asio::awaitable<void> clear(OfferPtr offer, bool keep,
+                              std::shared_ptr<std::optional<Result<void>>> cleared);
   void stop_fetch(const OfferRecord& offer);
   asio::awaitable<void> abandon(OfferPtr offer, std::string what, std::string text);
   asio::awaitable<void> watch_expiry();
@@ -133,13 +142,15 @@ class Exchange : public SessionUser {
   std::map<std::uint64_t, std::shared_ptr<Fetching>> fetches_;  ///< by offer number
   std::list<Serving> serving_;
   std::list<std::shared_ptr<OpenGet>> open_gets_;
+  std::multiset<std::string> noting_;  ///< addresses of strangers' offers that wait for a number
   Pace stranger_pace_{kStrangerOffersPerMinute, std::chrono::minutes(1)};
   bool stopping_ = false;
   async::TaskGroup tasks_;
 };
 
 /// Failures with the entry's path and a NUL put before the text, looked up in the record. Blocking.
-std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector<protocol::Failure> failures);
+std::vector<protocol::Failure> with_paths(const std::string& folder,
+                                          std::vector<protocol::Failure> failures);
 
 std::string plan_to_json(const storage::LandingPlan& plan);
 storage::LandingPlan plan_from_json(const std::string& json);

@@ -22,7 +22,8 @@ void Exchange::give(const OfferPtr& offer) {
   say(pair);
 }
 
-asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair, protocol::OfferId id) {
+asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair,
+                                                                      protocol::OfferId id) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) co_return nullptr;
   if (!offer->source) {
@@ -71,7 +72,8 @@ void Exchange::on_finished(Pair& pair, const protocol::Finished& event) {
   tasks_.spawn("finish", finish_given(offer, done));
 }
 
-/// Names the entries that failed before the record goes, then ends the offer or leaves the rest on offer.
+/// Names the entries that failed before the record goes, then ends the offer or leaves the rest on
+/// offer.
 asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done) {
   if (!done.failures.empty()) {
     const auto* failures = &done.failures;
@@ -79,7 +81,8 @@ asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
   }
   const auto* given = sessions_->pair(offer->row.peer).ledger.find_given(offer->row.id);
-  if (!done.complete && given && given->round > done.round) co_return;  // the next round has begun meanwhile
+  if (!done.complete && given && given->round > done.round)
+    co_return;  // the next round has begun meanwhile
   if (done.complete) {
     offers_.end(offer, state::done);
   } else {
@@ -88,7 +91,8 @@ asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done
   }
 }
 
-std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector<protocol::Failure> failures) {
+std::vector<protocol::Failure> with_paths(const std::string& folder,
+                                          std::vector<protocol::Failure> failures) {
   auto catalogue = storage::Catalogue::open(folder);
   if (!catalogue) return failures;
   const auto cursor = (*catalogue)->cursor();
@@ -103,8 +107,8 @@ std::vector<protocol::Failure> with_paths(const std::string& folder, std::vector
 
 // ---- lanes
 
-asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer,
-                                           net::RawConnection connection) {
+asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> session,
+                                           OfferPtr offer, net::RawConnection connection) {
   auto source = co_await source_of(pair, offer->row.id);
   if (!source || offer->ended() || stopping_ || offer->lanes >= protocol::kMaxLanes) co_return;
   if (session->over()) co_return;
@@ -121,9 +125,11 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
   };
   hooks.ended = [this, &io, slot] { asio::post(io, [this, slot] { lane_ended(slot); }); };
   try {
-    slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form, block_bytes, std::move(hooks));
+    slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form,
+                                              block_bytes, std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
-    base::log(base::Level::warning, "exchange", std::string("a lane was not begun: ") + error.what());
+    base::log(base::Level::warning, "exchange",
+              std::string("a lane was not begun: ") + error.what());
     serving_.erase(slot);
     co_return;
   }

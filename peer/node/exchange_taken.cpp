@@ -24,27 +24,36 @@ using Json = nlohmann::json;
 // ---- an offer arrives
 
 /// The code an offer is turned away with before anyone sees it; empty if it may come in.
-std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address) {
+std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer,
+                              const std::string& address) {
   const bool contact = contacts_.is_contact(pair.id);
   if (contacts_.is_blocked(pair.id)) return std::string(protocol::wire_code(Errc::not_accepted));
   if (contact || watching_anyone > 0) {
-    const bool fits = offer.entries() <= protocol::kMaxManifestEntries && offer.manifest_bytes <= protocol::kMaxManifestBytes;
+    const bool fits = offer.entries() <= protocol::kMaxManifestEntries &&
+                      offer.manifest_bytes <= protocol::kMaxManifestBytes;
     return fits ? std::string() : std::string(protocol::wire_code(Errc::too_large));
   }
-  const auto asked = std::ranges::any_of(open_gets_, [&](const auto& get) { return offer.get == get->id && get->peer == pair.id; });
+  const auto asked = std::ranges::any_of(
+      open_gets_, [&](const auto& get) { return offer.get == get->id && get->peer == pair.id; });
   if (asked) return {};
-  if (services_.settings.offers_from != "anyone") return std::string(protocol::wire_code(Errc::not_accepted));
-  if (offer.entries() > protocol::kMaxStrangerEntries || offer.manifest_bytes > protocol::kMaxStrangerManifestBytes) {
+  if (services_.settings.offers_from != "anyone")
+    return std::string(protocol::wire_code(Errc::not_accepted));
+  if (offer.entries() > protocol::kMaxStrangerEntries ||
+      offer.manifest_bytes > protocol::kMaxStrangerManifestBytes) {
     return std::string(protocol::wire_code(Errc::too_large));
   }
-  std::size_t all = 0;
-  std::size_t here = 0;
+  // Those that wait for their number count like those that have one.
+  std::size_t all = noting_.size();
+  std::size_t here = noting_.count(address);
   for (const auto& [number, open] : offers_.open()) {
-    if (open->given() || !open->from_stranger || !(open->is(state::preparing) || open->is(state::pending))) continue;
+    if (open->given() || !open->from_stranger ||
+        !(open->is(state::preparing) || open->is(state::pending)))
+      continue;
     ++all;
     if (open->stranger_address == address) ++here;
   }
-  const bool busy = all >= protocol::kMaxStrangerOffers || here >= protocol::kMaxStrangerOffersPerAddress || !stranger_pace_.allows();
+  const bool busy = all >= protocol::kMaxStrangerOffers ||
+                    here >= protocol::kMaxStrangerOffersPerAddress || !stranger_pace_.allows();
   return busy ? std::string(protocol::wire_code(Errc::busy)) : std::string();
 }
 
@@ -66,6 +75,7 @@ void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered&
     }
     return;
   }
+  if (!contacts_.is_contact(pair.id)) noting_.insert(address);
   tasks_.spawn("note offer", take_note(pair, event.offer, address));
 }
 
@@ -78,6 +88,7 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   row.offer = what;
   row.expires = std::time(nullptr) + static_cast<std::int64_t>(what.expires);
   auto offer = co_await offers_.add(std::move(row));
+  if (const auto noted = noting_.find(address); noted != noting_.end()) noting_.erase(noted);
   offer->from_stranger = !contacts_.is_contact(pair.id);
   offer->stranger_address = std::move(address);
   offers_.save(offer);
@@ -105,7 +116,8 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     if (theirs) reject.text = wire_text(fetched.error().text(), protocol::kMaxTextBytes);
     row.outcome_text = "its list cannot be taken: " + fetched.error().text();
     row.state = state::failed;
-    base::log(base::Level::warning, "exchange", "offer " + std::to_string(row.number) + ": " + row.outcome_text);
+    base::log(base::Level::warning, "exchange",
+              "offer " + std::to_string(row.number) + ": " + row.outcome_text);
     if (pair.ledger.reject(reject)) {
       note(offer);
       say(pair);
@@ -122,7 +134,8 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
   co_await decide_alone(offer);
 }
 
-/// What is taken without asking: the answer to our own `get`, and what a trusted contact gives within bounds.
+/// What is taken without asking: the answer to our own `get`, and what a trusted contact gives
+/// within bounds.
 asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
   try {
     const bool asked_for = co_await answers_get(offer);
@@ -133,7 +146,9 @@ asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
     plan.on_clash = storage::OnClash::rename;
     co_await accept(offer, std::move(plan));
   } catch (const Failure& failure) {
-    base::log(base::Level::info, "exchange", "offer " + std::to_string(offer->row.number) + " waits for an answer: " + failure.text());
+    base::log(
+        base::Level::info, "exchange",
+        "offer " + std::to_string(offer->row.number) + " waits for an answer: " + failure.text());
   }
 }
 
@@ -149,12 +164,15 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
   try {
     auto seen = co_await review(offer, review_plan);
     const auto& roots = seen.roots;
-    const bool fits = seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
-      return std::ranges::find(get->roots, root) != get->roots.end();
-    });
+    const bool fits =
+        seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
+          return std::ranges::find(get->roots, root) != get->roots.end();
+        });
     const bool waited_for = std::ranges::find(open_gets_, get) != open_gets_.end();
     if (!fits) {
-      get->error = "the answer holds other things than were asked for; it waits among the offers (peer offers)";
+      get->error =
+          "the answer holds other things than were asked for; it waits among the offers (peer "
+          "offers)";
     } else if (waited_for) {
       co_await accept(offer, std::move(review_plan), true);
       get->offer = offer;
@@ -168,7 +186,8 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
 }
 
 asio::awaitable<bool> Exchange::trusted_to_come(OfferPtr offer) {
-  if (!contacts_.is_trusted(offer->row.peer) || offer->row.offer.bytes > kTrustedOfferBytes) co_return false;
+  if (!contacts_.is_trusted(offer->row.peer) || offer->row.offer.bytes > kTrustedOfferBytes)
+    co_return false;
   auto plan = default_plan();
   auto seen = co_await review(offer, std::move(plan));
   const auto left = seen.free_bytes - std::min(seen.free_bytes, seen.needed_bytes);
@@ -192,7 +211,9 @@ asio::awaitable<storage::Review> Exchange::review(OfferPtr offer, storage::Landi
     return storage::review(**catalogue, *what);
   };
   auto seen = co_await async::run_on(services_.disk, std::move(job));
-  if (!seen) throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + ": " + seen.error().text());
+  if (!seen)
+    throw Failure(Exit::failed,
+                  "offer " + std::to_string(offer->row.number) + ": " + seen.error().text());
   co_return std::move(*seen);
 }
 
@@ -200,7 +221,8 @@ namespace {
 
 bool is_home_or_root(const std::string& folder) {
   std::error_code ignored;
-  return std::filesystem::equivalent(folder, "/", ignored) || std::filesystem::equivalent(folder, base::user_home(), ignored);
+  return std::filesystem::equivalent(folder, "/", ignored) ||
+         std::filesystem::equivalent(folder, base::user_home(), ignored);
 }
 
 std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
@@ -213,7 +235,10 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   auto& row = offer->row;
   const auto called = "offer " + std::to_string(row.number);
   if (offer->taking) {
-    if (!offer->taking->paused()) throw Failure(Exit::failed, called + " is accepted already and being carried out: peer wait " + std::to_string(row.number));
+    if (!offer->taking->paused())
+      throw Failure(Exit::failed, called +
+                                      " is accepted already and being carried out: peer wait " +
+                                      std::to_string(row.number));
     offer->taking->resume();
     co_return;
   }
@@ -222,24 +247,31 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   }
   // What a `get` asked for by name may land where its user stands, even at home.
   if (!by_get && is_home_or_root(plan.folder)) {
-    throw Failure(Exit::failed, called + ": files are not received straight into " + base::quoted(plan.folder) + ": name a folder below it with --to");
+    throw Failure(Exit::failed, called + ": files are not received straight into " +
+                                    base::quoted(plan.folder) +
+                                    ": name a folder below it with --to");
   }
   const auto where = plan;
   auto seen = co_await review(offer, where);
   if (!plan.as.empty() && seen.root_count != 1) {
-    throw Failure(Exit::usage, "--as names the one root of an offer; " + called + " has " + std::to_string(seen.root_count));
+    throw Failure(Exit::usage, "--as names the one root of an offer; " + called + " has " +
+                                   std::to_string(seen.root_count));
   }
   if (seen.folder_exists && !seen.folder_writable) {
-    throw Failure(Exit::failed, called + ": cannot write into " + base::quoted(plan.folder) + ": choose another folder with --to");
+    throw Failure(Exit::failed, called + ": cannot write into " + base::quoted(plan.folder) +
+                                    ": choose another folder with --to");
   }
   if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
     throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");
   }
   std::uint64_t missing = 0;
   if (!services_.space.reserve(row.id, plan.folder, seen.needed_bytes, missing)) {
-    throw Failure(Exit::no_space, called + " needs " + base::size_text(seen.needed_bytes) + " in " + base::quoted(plan.folder) + ", where " +
-                                      base::size_text(seen.free_bytes) + " are free (" + base::size_text(missing) +
-                                      " missing, counting what other transfers still need): free some, or choose another folder with --to");
+    throw Failure(Exit::no_space, called + " needs " + base::size_text(seen.needed_bytes) + " in " +
+                                      base::quoted(plan.folder) + ", where " +
+                                      base::size_text(seen.free_bytes) + " are free (" +
+                                      base::size_text(missing) +
+                                      " missing, counting what other transfers still need): free "
+                                      "some, or choose another folder with --to");
   }
   auto& pair = sessions_->pair(row.peer);
   protocol::Accept message;
@@ -275,11 +307,14 @@ void Exchange::reject(const OfferPtr& offer, const std::string& code, const std:
     cancel.id = message.id;
     cancel.reason = "cancelled";
     cancel.text = message.text;
-    if (!pair.ledger.cancel(cancel)) throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + " has ended meanwhile");
+    if (!pair.ledger.cancel(cancel))
+      throw Failure(Exit::failed,
+                    "offer " + std::to_string(offer->row.number) + " has ended meanwhile");
     offer->row.state = state::cancelled;
   } else {
     if (auto said = pair.ledger.reject(message); !said) {
-      throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + " cannot be rejected: it is " + offer->row.state);
+      throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) +
+                                      " cannot be rejected: it is " + offer->row.state);
     }
     offer->row.state = state::rejected;
   }
@@ -295,7 +330,8 @@ void Exchange::start_taking(const OfferPtr& offer, storage::LandingPlan plan) {
   auto& pair = sessions_->pair(offer->row.peer);
   const auto* taken = pair.ledger.find_taken(offer->row.id);
   offer->trouble.reset();
-  offer->taking = std::make_shared<Taking>(services_, offers_, pair, offer, std::move(plan), taken ? taken->round : 1);
+  offer->taking = std::make_shared<Taking>(services_, offers_, pair, offer, std::move(plan),
+                                           taken ? taken->round : 1);
   tasks_.spawn("take", carry_out(offer));
 }
 
@@ -309,7 +345,8 @@ asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
     auto& result = ending.delivered;
     result.failed += result.gone;
     for (auto& gone : result.gone_entries) {
-      if (result.failures.size() < protocol::kMaxFailuresNamed) result.failures.push_back(std::move(gone));
+      if (result.failures.size() < protocol::kMaxFailuresNamed)
+        result.failures.push_back(std::move(gone));
     }
     const auto* failures = &result.failures;
     auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
@@ -339,7 +376,8 @@ void Exchange::delivered(const OfferPtr& offer, const storage::Intake::Delivered
     if (done.failures.size() == protocol::kMaxFailuresNamed) break;
     done.failures.push_back({failure.entry, wire_text(failure.text, kFailureTextBytes)});
   }
-  if (auto said = pair.ledger.finish(done); !said) base::log(base::Level::warning, "exchange", said.error().text());
+  if (auto said = pair.ledger.finish(done); !said)
+    base::log(base::Level::warning, "exchange", said.error().text());
   note(offer);
   say(pair);
 }

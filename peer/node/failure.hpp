@@ -8,7 +8,8 @@
 
 namespace peer::node {
 
-/// Ends a client's request: what it is told, and its exit code. Thrown inside requests only; stops at their boundary.
+/// Ends a client's request: what it is told, and its exit code. Thrown inside requests only; stops
+/// at their boundary.
 class Failure : public std::exception {
  public:
   Failure(base::Exit exit, std::string text) : exit_(exit), text_(std::move(text)) {}

@@ -37,7 +37,8 @@ asio::awaitable<Result<void>> Fetching::run() {
     auto stored = co_await store(std::move(block));
     if (!stored) co_return stored;
   }
-  if (stored_ < offer_.manifest_bytes) co_return Error(std::make_error_code(std::errc::operation_canceled));
+  if (stored_ < offer_.manifest_bytes)
+    co_return Error(std::make_error_code(std::errc::operation_canceled));
   auto finish = [self] { return self->store_->finish(); };
   co_return co_await async::run_on(services_.disk, std::move(finish));
 }
@@ -68,7 +69,8 @@ void Fetching::want_more() {
   auto& talk = session->talk();
   bool said = false;
   const auto want_bytes = std::min(kSessionWantBytes, talk.theirs()->limits.open_want_bytes);
-  while (asked_ < offer_.manifest_bytes && asked_ - stored_ < kSessionWindowBytes && talk.asked().room(want_bytes)) {
+  while (asked_ < offer_.manifest_bytes && asked_ - stored_ < kSessionWindowBytes &&
+         talk.asked().room(want_bytes)) {
     protocol::Want want;
     want.id = offer_.id;
     want.of = protocol::Of::manifest;
@@ -87,7 +89,8 @@ void Fetching::stop() {
 }
 
 void Fetching::block_came(IncomingBlock block) {
-  if (block.data.zeros()) return;  // a manifest has no holes; it is asked for again when this session ends
+  if (block.data.zeros())
+    return;  // a manifest has no holes; it is asked for again when this session ends
   queue_.push_back(std::move(block));
   wake_.notify_all();
 }

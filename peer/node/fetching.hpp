@@ -13,13 +13,14 @@
 
 namespace peer::node {
 
-/// Brings the manifest of an offer here over the session, whole and judged, before anybody is asked. Goes on with the next
-/// session after a cut. Control thread; the disk pool judges and writes.
+/// Brings the manifest of an offer here over the session, whole and judged, before anybody is
+/// asked. Goes on with the next session after a cut. Control thread; the disk pool judges and
+/// writes.
 class Fetching : public std::enable_shared_from_this<Fetching> {
  public:
   Fetching(Services& services, Pair& pair, protocol::Offer offer, std::string folder);
-  /// The manifest stands in the folder; or what is wrong with it (bad_manifest, bad_digest), or the disk; operation_canceled
-  /// after stop().
+  /// The manifest stands in the folder; or what is wrong with it (bad_manifest, bad_digest), or the
+  /// disk; operation_canceled after stop().
   asio::awaitable<Result<void>> run();
   void stop();
   void block_came(IncomingBlock block);
@@ -37,7 +38,7 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   std::string folder_;
   std::unique_ptr<storage::ManifestStore> store_;
   std::deque<IncomingBlock> queue_;
-  std::uint64_t asked_ = 0;    ///< offset up to which the present session was asked
+  std::uint64_t asked_ = 0;  ///< offset up to which the present session was asked
   std::uint64_t stored_ = 0;
   std::weak_ptr<Session> session_;
   bool stopping_ = false;

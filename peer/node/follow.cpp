@@ -13,10 +13,14 @@ using protocol::Errc;
 
 namespace {
 
-bool has_trouble(const OfferRecord& offer, Errc code) { return offer.trouble && offer.trouble->code == protocol::wire_code(code); }
+bool has_trouble(const OfferRecord& offer, Errc code) {
+  return offer.trouble && offer.trouble->code == protocol::wire_code(code);
+}
 
 /// Our disk stopped it: a command does not wait for somebody to make room.
-bool stuck_here(const OfferRecord& offer) { return offer.is(state::active) && offer.trouble && offer.trouble_is_ours && !offer.given(); }
+bool stuck_here(const OfferRecord& offer) {
+  return offer.is(state::active) && offer.trouble && offer.trouble_is_ours && !offer.given();
+}
 
 }  // namespace
 
@@ -51,11 +55,15 @@ asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr>
     if (tick) last = now;
     for (const auto& offer : offers) {
       auto& shown = shown_state[offer.get()];
-      const auto state = offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
-      if (tick || shown != state) request.event("progress", Json{{"offer", offer_json(node, *offer)}});
+      const auto state =
+          offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
+      if (tick || shown != state)
+        request.event("progress", Json{{"offer", offer_json(node, *offer)}});
       shown = state;
     }
-    if (request.stopped() || std::ranges::all_of(offers, [](const auto& offer) { return is_settled(*offer); })) break;
+    if (request.stopped() ||
+        std::ranges::all_of(offers, [](const auto& offer) { return is_settled(*offer); }))
+      break;
     co_await node.services.changed.wait_for(kProgressEvery);
   }
   Json result;

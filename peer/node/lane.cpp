@@ -12,8 +12,9 @@ namespace peer::node {
 
 namespace {
 
-constexpr std::size_t kInputBytes = 4096;  ///< messages of a lane are small; raw bytes do not pass through here
-constexpr int kIdleMs = 100;               ///< between looks for ranges that another connection gave back
+constexpr std::size_t kInputBytes =
+    4096;                     ///< messages of a lane are small; raw bytes do not pass through here
+constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back
 
 /// The giver said what cannot be, in contrast to trouble with our disk.
 bool is_theirs(const Error& error) { return error.code.category() == protocol::category(); }
@@ -46,7 +47,8 @@ void Lane::join() {
 
 bool Lane::readable() { return begin_ < end_ || stream_.readable(); }
 
-/// Feeds what is buffered; true when a whole message waits in frames_. begin_ == end_ + 1 never happens.
+/// Feeds what is buffered; true when a whole message waits in frames_. begin_ == end_ + 1 never
+/// happens.
 bool Lane::take_frame() {
   while (begin_ < end_) {
     auto taken = frames_.feed(std::span(input_).subspan(begin_, end_ - begin_));
@@ -86,8 +88,9 @@ bool Lane::read_payload(std::span<std::byte> into) {
 
 // ---- the giver's end
 
-GivingLane::GivingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Source> source,
-                       AnswerForm form, std::uint64_t block_bytes, Hooks hooks)
+GivingLane::GivingLane(net::RawConnection connection, protocol::OfferId id,
+                       std::shared_ptr<storage::Source> source, AnswerForm form,
+                       std::uint64_t block_bytes, Hooks hooks)
     : Lane(std::move(connection)),
       id_(id),
       source_(std::move(source)),
@@ -101,12 +104,14 @@ GivingLane::GivingLane(net::RawConnection connection, protocol::OfferId id, std:
 GivingLane::~GivingLane() = default;
 
 void GivingLane::work() {
-  std::vector<std::byte> buffer(static_cast<std::size_t>(std::min<std::uint64_t>(protocol::kBlockBytes, block_bytes_)));
+  std::vector<std::byte> buffer(
+      static_cast<std::size_t>(std::min<std::uint64_t>(protocol::kBlockBytes, block_bytes_)));
   while (collect_wants() && answer(buffer)) {
   }
 }
 
-/// Reads what has come; waits only when there is nothing to answer. False at the end of the connection.
+/// Reads what has come; waits only when there is nothing to answer. False at the end of the
+/// connection.
 bool GivingLane::collect_wants() {
   while (wants_.empty() || readable()) {
     bool timed_out = false;
@@ -143,8 +148,9 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
 
 // ---- the taker's end
 
-TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Intake> intake,
-                       protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused, Hooks hooks)
+TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id,
+                       std::shared_ptr<storage::Intake> intake, protocol::PeerLimits theirs,
+                       std::shared_ptr<std::atomic<bool>> paused, Hooks hooks)
     : Lane(std::move(connection)),
       id_(id),
       intake_(std::move(intake)),
@@ -205,8 +211,10 @@ bool TakingLane::handle(const protocol::Message& message) {
   if (const auto* data = std::get_if<protocol::Data>(&message)) return take_data(*data);
   if (const auto* gone = std::get_if<protocol::Gone>(&message)) {
     if (!asked_.answered(*gone)) return false;
-    auto noted = intake_->gone(gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text);
-    intake_->give_back({gone->offset, gone->offset + gone->length});  // what the entry did not cover
+    auto noted = intake_->gone(
+        gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text);
+    intake_->give_back(
+        {gone->offset, gone->offset + gone->length});  // what the entry did not cover
     if (!noted) {
       if (is_theirs(noted.error())) {
         hooks_.bad_block(noted.error());
@@ -218,7 +226,8 @@ bool TakingLane::handle(const protocol::Message& message) {
     return true;
   }
   // `error` or `closed`: the giver ends this transfer's wants here.
-  return !std::holds_alternative<protocol::Trouble>(message) && !std::holds_alternative<protocol::Closed>(message);
+  return !std::holds_alternative<protocol::Trouble>(message) &&
+         !std::holds_alternative<protocol::Closed>(message);
 }
 
 bool TakingLane::take_data(const protocol::Data& data) {
@@ -258,7 +267,8 @@ bool TakingLane::take_data(const protocol::Data& data) {
 }
 
 void TakingLane::give_back_open() {
-  for (const auto& want : asked_.open()) intake_->give_back({want.offset, want.offset + want.length});
+  for (const auto& want : asked_.open())
+    intake_->give_back({want.offset, want.offset + want.length});
 }
 
 }  // namespace peer::node

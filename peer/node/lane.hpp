@@ -17,8 +17,9 @@
 
 namespace peer::node {
 
-/// An extra connection that carries blocks of one transfer, with the thread that does nothing else (DESIGN 7). Made, stopped
-/// and joined on the control thread; the hooks are called on the lane's own thread and post to the control thread.
+/// An extra connection that carries blocks of one transfer, with the thread that does nothing else
+/// (DESIGN 7). Made, stopped and joined on the control thread; the hooks are called on the lane's
+/// own thread and post to the control thread.
 class Lane {
  public:
   virtual ~Lane();  ///< stopped and joined before
@@ -31,8 +32,8 @@ class Lane {
   void start(std::function<void()> ended);
   virtual void work() = 0;
 
-  /// The next whole message; nothing at a clean end or when `timeout_ms` passed (timed_out is set then). Bytes behind a
-  /// `data` message stay unread for read_payload().
+  /// The next whole message; nothing at a clean end or when `timeout_ms` passed (timed_out is set
+  /// then). Bytes behind a `data` message stay unread for read_payload().
   std::optional<protocol::Message> next_message(int timeout_ms, bool& timed_out);
   /// Whether a message, or part of one, can be had without waiting.
   bool readable();
@@ -57,8 +58,9 @@ class GivingLane final : public Lane {
     std::function<void(std::uint64_t bytes)> sent;
     std::function<void()> ended;
   };
-  GivingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Source> source, AnswerForm form,
-             std::uint64_t block_bytes, Hooks hooks);
+  GivingLane(net::RawConnection connection, protocol::OfferId id,
+             std::shared_ptr<storage::Source> source, AnswerForm form, std::uint64_t block_bytes,
+             Hooks hooks);
   ~GivingLane() override;
 
  private:
@@ -82,12 +84,13 @@ class TakingLane final : public Lane {
     std::function<void()> first_block;
     std::function<void()> all_here;
     std::function<void(Error)> disk_trouble;
-    std::function<void(Error)> bad_block;      ///< wrong digest
+    std::function<void(Error)> bad_block;  ///< wrong digest
     std::function<void()> ended;
   };
   /// While `paused` nothing is wanted; what still comes is given back.
-  TakingLane(net::RawConnection connection, protocol::OfferId id, std::shared_ptr<storage::Intake> intake,
-             protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused, Hooks hooks);
+  TakingLane(net::RawConnection connection, protocol::OfferId id,
+             std::shared_ptr<storage::Intake> intake, protocol::PeerLimits theirs,
+             std::shared_ptr<std::atomic<bool>> paused, Hooks hooks);
   ~TakingLane() override;
 
  private:

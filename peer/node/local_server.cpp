@@ -23,8 +23,9 @@ using Json = nlohmann::json;
 using Socket = asio::local::stream_protocol::socket;
 
 namespace {
-constexpr std::chrono::seconds kLastWords{1};          ///< for a client that has stopped reading
-constexpr std::size_t kClientBacklogBytes = 1u << 20;  ///< waiting for a client before a long list pauses
+constexpr std::chrono::seconds kLastWords{1};  ///< for a client that has stopped reading
+constexpr std::size_t kClientBacklogBytes =
+    1u << 20;  ///< waiting for a client before a long list pauses
 }  // namespace
 
 /// One connection of a command.
@@ -49,7 +50,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     requests_.cancel();
     co_await requests_.join();
     const auto give_up = std::chrono::steady_clock::now() + kLastWords;
-    while (!outbox_.empty() && !broken_ && std::chrono::steady_clock::now() < give_up) co_await drained();
+    while (!outbox_.empty() && !broken_ && std::chrono::steady_clock::now() < give_up)
+      co_await drained();
     writing.cancel();
     co_await writing.join();
     std::error_code ignored;
@@ -63,7 +65,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
 
   void send(const Json& json) {
     if (broken_) return;
-    outbox_.push_back(protocol::with_length(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
+    outbox_.push_back(
+        protocol::with_length(json.dump(-1, ' ', false, Json::error_handler_t::replace)));
     backlog_ += outbox_.back().size();
     writable_.notify_all();
   }
@@ -86,7 +89,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     protocol::FrameReader frames;
     std::vector<std::byte> buffer(16 * 1024);
     for (;;) {
-      auto [error, size] = co_await socket_.async_read_some(asio::buffer(buffer), asio::experimental::as_tuple(asio::use_awaitable));
+      auto [error, size] = co_await socket_.async_read_some(
+          asio::buffer(buffer), asio::experimental::as_tuple(asio::use_awaitable));
       if (error) co_return;
       std::span<const std::byte> bytes(buffer.data(), size);
       while (!bytes.empty()) {
@@ -106,7 +110,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     for (;;) {
       while (outbox_.empty()) co_await writable_.wait();
       const auto out = std::move(outbox_.front());
-      auto [error, size] = co_await asio::async_write(socket_, asio::buffer(out), asio::experimental::as_tuple(asio::use_awaitable));
+      auto [error, size] = co_await asio::async_write(
+          socket_, asio::buffer(out), asio::experimental::as_tuple(asio::use_awaitable));
       backlog_ -= out.size();
       outbox_.pop_front();
       if (error) {
@@ -123,7 +128,8 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     const auto it = open_.find(number);
     if (it != open_.end()) {
       if (flag_of(json, "stop")) it->second->stopped_ = true;
-      if (json.contains("answer")) it->second->answers_[number_of(json, "answer")] = json.value("value", Json());
+      if (json.contains("answer"))
+        it->second->answers_[number_of(json, "answer")] = json.value("value", Json());
       answered_.notify_all();
       node_.services.changed.notify_all();
       return;
@@ -186,7 +192,8 @@ asio::awaitable<Json> Request::ask(std::string_view kind, Json fields) {
   fields["kind"] = kind;
   client_.send(fields);
   while (!answers_.contains(question)) {
-    if (stopped_ || client_.gone()) throw Failure(base::Exit::interrupted, "stopped before the question was answered");
+    if (stopped_ || client_.gone())
+      throw Failure(base::Exit::interrupted, "stopped before the question was answered");
     co_await client_.answered().wait();
   }
   co_return answers_[question];
@@ -195,7 +202,9 @@ asio::awaitable<Json> Request::ask(std::string_view kind, Json fields) {
 // ---- the server
 
 LocalServer::LocalServer(Node& node)
-    : node_(node), acceptor_(node.services.io), tasks_(node.services.io.get_executor(), log_task_error) {}
+    : node_(node),
+      acceptor_(node.services.io),
+      tasks_(node.services.io.get_executor(), log_task_error) {}
 
 LocalServer::~LocalServer() = default;
 
@@ -203,7 +212,9 @@ Result<void> LocalServer::open() {
   // A socket's address holds 107 bytes; a folder's descriptor makes any path short enough.
   const std::filesystem::path path(node_.services.home.socket);
   const int folder = ::open(path.parent_path().c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC);
-  if (folder < 0) return Error(std::error_code(errno, std::generic_category()), "open " + path.parent_path().string());
+  if (folder < 0)
+    return Error(std::error_code(errno, std::generic_category()),
+                 "open " + path.parent_path().string());
   const auto name = "/proc/self/fd/" + std::to_string(folder) + "/" + path.filename().string();
   ::unlink(name.c_str());
   std::error_code error;
@@ -220,7 +231,8 @@ Result<void> LocalServer::open() {
 asio::awaitable<void> LocalServer::run() {
   for (;;) {
     Socket socket(node_.services.io);
-    auto [error] = co_await acceptor_.async_accept(socket, asio::experimental::as_tuple(asio::use_awaitable));
+    auto [error] =
+        co_await acceptor_.async_accept(socket, asio::experimental::as_tuple(asio::use_awaitable));
     if (error == asio::error::operation_aborted) co_return;
     if (error) {
       co_await node_.services.changed.wait_for(std::chrono::milliseconds(100));
@@ -228,7 +240,9 @@ asio::awaitable<void> LocalServer::run() {
     }
     ucred who{};
     socklen_t size = sizeof who;
-    const bool ours = ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 && who.uid == ::geteuid();
+    const bool ours =
+        ::getsockopt(socket.native_handle(), SOL_SOCKET, SO_PEERCRED, &who, &size) == 0 &&
+        who.uid == ::geteuid();
     if (!ours || clients_.size() >= kMaxLocalClients) continue;
     had_client_ = true;
     auto client = std::make_shared<LocalClient>(node_, std::move(socket));

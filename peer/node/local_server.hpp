@@ -47,7 +47,8 @@ class LocalServer {
  public:
   explicit LocalServer(Node& node);
   ~LocalServer();
-  Result<void> open();          ///< binds, mode 0600; a socket left by a node that died is replaced (we hold the lock)
+  Result<void>
+  open();  ///< binds, mode 0600; a socket left by a node that died is replaced (we hold the lock)
   asio::awaitable<void> run();  ///< until close()
   asio::awaitable<void> close();
   std::size_t clients() const { return clients_.size(); }

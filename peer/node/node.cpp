@@ -19,7 +19,8 @@ void remove_left_scans(const std::string& offers) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(offers, error)) {
     std::error_code ignored;
-    if (entry.path().filename().string().starts_with("scan-")) std::filesystem::remove_all(entry.path(), ignored);
+    if (entry.path().filename().string().starts_with("scan-"))
+      std::filesystem::remove_all(entry.path(), ignored);
   }
 }
 
@@ -50,7 +51,8 @@ Result<void> Node::open() {
   auto identity = trust::Identity::load_or_make(services.home.identity_file);
   if (!identity) return std::move(identity).error();
   services.identity = std::move(*identity);
-  services.tls = std::make_unique<net::TlsContext>(services.identity->key(), services.identity->certificate());
+  services.tls =
+      std::make_unique<net::TlsContext>(services.identity->key(), services.identity->certificate());
   services.instance = base::random_instance();
   auto database = storage::Database::open(services.home.database_file);
   if (!database) return std::move(database).error();
@@ -62,7 +64,8 @@ Result<void> Node::open() {
   const auto since = std::time(nullptr) - protocol::kEndedIdsKept.count();
   auto ended = services.database->ended_since(since);
   if (!ended) return std::move(ended).error();
-  for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.restore_ended(offer.id, {offer.direction, offer.outcome});
+  for (const auto& offer : *ended)
+    sessions.pair(offer.peer).ledger.restore_ended(offer.id, {offer.direction, offer.outcome});
   return {};
 }
 
@@ -80,17 +83,20 @@ void Node::start() {
 bool Node::has_business(const Pair& pair) const {
   if (contacts.is_blocked(pair.id)) return false;
   const auto* row = contacts.find(pair.id);
-  return exchange.has_business(pair) || (lasting_ && row && !row->name.empty() && !row->addresses.empty());
+  return exchange.has_business(pair) ||
+         (lasting_ && row && !row->name.empty() && !row->addresses.empty());
 }
 
-/// Keeps a session to everyone there is something to say to, and in a lasting node to every contact with an address.
+/// Keeps a session to everyone there is something to say to, and in a lasting node to every contact
+/// with an address.
 void Node::dial_contacts() {
   for (const auto& [id, row] : contacts.all()) {
     auto& pair = sessions.pair(id);
     if (!pair.session && has_business(pair)) sessions.keep_trying(pair);
   }
   for (const auto& [id, pair] : sessions.pairs()) {
-    if (!pair->session && !pair->heard_at.empty() && has_business(*pair)) sessions.keep_trying(*pair);
+    if (!pair->session && !pair->heard_at.empty() && has_business(*pair))
+      sessions.keep_trying(*pair);
   }
 }
 
@@ -105,16 +111,19 @@ asio::awaitable<void> Node::stop() {
   services.database_thread.join();
 }
 
-asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, std::uint16_t port, bool must) {
+asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, std::uint16_t port,
+                                           bool must) {
   for (const auto& listener : listeners_) {
     if (port != 0 && listener->port() == port) co_return Result<void>();
   }
   const auto give_up = std::chrono::steady_clock::now() + kPortRetry;
   auto opened = net::Listener::open(services.io.get_executor(), addresses, port);
-  while (!opened && must && opened.error().code == std::errc::address_in_use && std::chrono::steady_clock::now() < give_up) {
+  while (!opened && must && opened.error().code == std::errc::address_in_use &&
+         std::chrono::steady_clock::now() < give_up) {
     co_await services.changed.wait_for(kPortPause);
     for (const auto& listener : listeners_) {
-      if (port != 0 && listener->port() == port) co_return Result<void>();  // another command was quicker
+      if (port != 0 && listener->port() == port)
+        co_return Result<void>();  // another command was quicker
     }
     opened = net::Listener::open(services.io.get_executor(), addresses, port);
   }
@@ -122,7 +131,9 @@ asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, s
   auto* listener = opened->get();
   listeners_.push_back(std::move(*opened));
   sessions.set_port(this->port());
-  tasks_.spawn("listen", listener->run([this](asio::ip::tcp::socket socket) { sessions.welcome(std::move(socket)); }));
+  tasks_.spawn("listen", listener->run([this](asio::ip::tcp::socket socket) {
+    sessions.welcome(std::move(socket));
+  }));
   co_return Result<void>();
 }
 

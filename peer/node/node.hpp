@@ -19,7 +19,8 @@
 
 namespace peer::node {
 
-/// Everything one running peer consists of; made, started and stopped in this order. Control thread.
+/// Everything one running peer consists of; made, started and stopped in this order. Control
+/// thread.
 class Node {
  public:
   Node(asio::io_context& io, base::Home home, bool lasting);
@@ -32,8 +33,10 @@ class Node {
   /// Ends sessions, transfers and tasks in order; then nothing of the node runs any more.
   asio::awaitable<void> stop();
 
-  /// Listens on these addresses too (empty: all). `must`: a taken port is retried, then an error; else it is passed over.
-  asio::awaitable<Result<void>> listen(std::vector<std::string> addresses, std::uint16_t port, bool must);
+  /// Listens on these addresses too (empty: all). `must`: a taken port is retried, then an error;
+  /// else it is passed over.
+  asio::awaitable<Result<void>> listen(std::vector<std::string> addresses, std::uint16_t port,
+                                       bool must);
   bool listening() const { return !listeners_.empty(); }
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port(); }
   std::vector<std::string> reachable_at() const;

@@ -29,7 +29,8 @@ Json peer_json(Node& node, const protocol::PeerId& id) {
   const auto& pairs = node.sessions.pairs();
   const auto pair = pairs.find(id);
   std::string calls_itself = row ? row->calls_itself : std::string();
-  if (pair != pairs.end() && !pair->second->calls_itself.empty()) calls_itself = pair->second->calls_itself;
+  if (pair != pairs.end() && !pair->second->calls_itself.empty())
+    calls_itself = pair->second->calls_itself;
   json["calls_itself"] = json_text(calls_itself);
   json["contact"] = node.contacts.is_contact(id);
   json["verified"] = node.contacts.is_verified(id);
@@ -87,7 +88,8 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   }
   if (const auto rate = offer.meter.rate(); rate >= 1) {
     json["rate"] = static_cast<std::uint64_t>(rate);
-    json["eta"] = static_cast<std::uint64_t>(static_cast<double>(total - std::min(total, row.bytes_done)) / rate);
+    json["eta"] = static_cast<std::uint64_t>(
+        static_cast<double>(total - std::min(total, row.bytes_done)) / rate);
   }
   if (!offer.current.empty()) json["current"] = json_bytes(offer.current);
   const auto& pairs = node.sessions.pairs();

@@ -29,12 +29,14 @@ bool is_spooled(const Services& services, const std::vector<std::string>& paths)
   if (paths.size() != 1) return false;
   const std::filesystem::path path(paths.front());
   std::error_code ignored;
-  return path.parent_path() == services.home.spool && std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored));
+  return path.parent_path() == services.home.spool &&
+         std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored));
 }
 
 }  // namespace
 
-asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options, storage::ScanProgress& progress) {
+asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
+                                        storage::ScanProgress& progress) {
   Scanned scanned;
   scanned.options = std::move(options);
   if (!is_spooled(services, scanned.options.paths)) {
@@ -49,13 +51,19 @@ asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions
   if (!report) {
     discard(services, scanned);
     const auto& error = report.error();
-    const bool missing = error.code == std::errc::no_such_file_or_directory || error.code == std::errc::not_a_directory;
-    throw Failure(missing ? Exit::unknown : error.code == std::errc::invalid_argument ? Exit::usage : Exit::failed, error.text());
+    const bool missing = error.code == std::errc::no_such_file_or_directory ||
+                         error.code == std::errc::not_a_directory;
+    throw Failure(missing                                     ? Exit::unknown
+                  : error.code == std::errc::invalid_argument ? Exit::usage
+                                                              : Exit::failed,
+                  error.text());
   }
   scanned.report = std::move(*report);
   if (scanned.report.totals.entries() == 0) {
     discard(services, scanned);
-    throw Failure(Exit::unknown, "there is nothing to offer: no file, folder or link was found, could be read, or was chosen");
+    throw Failure(Exit::unknown,
+                  "there is nothing to offer: no file, folder or link was found, could be read, or "
+                  "was chosen");
   }
   co_return scanned;
 }
@@ -67,7 +75,8 @@ void discard(Services& services, const Scanned& scanned) {
   });
 }
 
-asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protocol::PeerId peer, Scanned scanned, OfferWords words) {
+asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protocol::PeerId peer,
+                                     Scanned scanned, OfferWords words) {
   const auto& totals = scanned.report.totals;
   storage::OfferRow row;
   row.id = base::random_offer_id();
@@ -79,7 +88,8 @@ asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protoco
   row.expires = std::time(nullptr) + words.expires.count();
   auto& what = row.offer;
   what.id = row.id;
-  what.title = wire_text(words.title.empty() ? title_of(scanned.options) : words.title, protocol::kMaxTitleBytes);
+  what.title = wire_text(words.title.empty() ? title_of(scanned.options) : words.title,
+                         protocol::kMaxTitleBytes);
   what.note = wire_text(words.note, protocol::kMaxNoteBytes);
   what.files = totals.files;
   what.folders = totals.folders;
@@ -94,18 +104,21 @@ asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protoco
   std::filesystem::rename(scanned.folder, offer->folder, error);
   if (error) {
     offers.end(offer, state::failed, error.message());
-    throw Failure(Exit::failed, "keep the offer's record in " + base::quoted(offer->folder) + ": " + error.message());
+    throw Failure(Exit::failed, "keep the offer's record in " + base::quoted(offer->folder) + ": " +
+                                    error.message());
   }
   exchange.give(offer);
   co_return offer;
 }
 
-asio::awaitable<OfferPtr> same_offer(Services& services, Offers& offers, protocol::PeerId peer, const Scanned& scanned) {
+asio::awaitable<OfferPtr> same_offer(Services& services, Offers& offers, protocol::PeerId peer,
+                                     const Scanned& scanned) {
   for (const auto& [number, offer] : offers.open()) {
     const auto& row = offer->row;
-    const bool alike = offer->given() && row.peer == peer && row.paths == scanned.options.paths &&
-                       row.offer.manifest == scanned.report.manifest &&
-                       (offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial));
+    const bool alike =
+        offer->given() && row.peer == peer && row.paths == scanned.options.paths &&
+        row.offer.manifest == scanned.report.manifest &&
+        (offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial));
     if (!alike) continue;
     const auto candidate = offer;
     auto job = [folder = candidate->folder]() -> Result<bool> {

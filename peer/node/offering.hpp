@@ -20,7 +20,8 @@ struct Scanned {
 };
 
 /// Walks what is to be offered, on the disk pool. Throws Failure.
-asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options, storage::ScanProgress& progress);
+asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
+                                        storage::ScanProgress& progress);
 /// Throws the record away: nothing was offered.
 void discard(Services& services, const Scanned& scanned);
 
@@ -35,7 +36,9 @@ struct OfferWords {
 asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protocol::PeerId peer,
                                      Scanned scanned, OfferWords words);
 
-/// The unfinished offer to `peer` that is this very one: same paths, same manifest, files still those of its record.
-asio::awaitable<OfferPtr> same_offer(Services& services, Offers& offers, protocol::PeerId peer, const Scanned& scanned);
+/// The unfinished offer to `peer` that is this very one: same paths, same manifest, files still
+/// those of its record.
+asio::awaitable<OfferPtr> same_offer(Services& services, Offers& offers, protocol::PeerId peer,
+                                     const Scanned& scanned);
 
 }  // namespace peer::node

@@ -24,7 +24,8 @@ void RateMeter::sample(std::uint64_t total, std::chrono::steady_clock::time_poin
 double RateMeter::rate() const {
   if (samples_.size() < 2) return 0;
   const std::chrono::duration<double> span = samples_.back().first - samples_.front().first;
-  return static_cast<double>(samples_.back().second - samples_.front().second) / std::max(span.count(), 0.001);
+  return static_cast<double>(samples_.back().second - samples_.front().second) /
+         std::max(span.count(), 0.001);
 }
 
 Result<void> Offers::load() {
@@ -39,7 +40,9 @@ Result<void> Offers::load() {
   return {};
 }
 
-std::string Offers::folder_of(std::uint64_t number) const { return services_.home.offers + "/" + std::to_string(number); }
+std::string Offers::folder_of(std::uint64_t number) const {
+  return services_.home.offers + "/" + std::to_string(number);
+}
 
 asio::awaitable<OfferPtr> Offers::add(storage::OfferRow row) {
   auto& database = *services_.database;
@@ -60,7 +63,8 @@ OfferPtr Offers::find(std::uint64_t number) const {
   return it == open_.end() ? nullptr : it->second;
 }
 
-OfferPtr Offers::find(const protocol::PeerId& peer, const protocol::OfferId& id, protocol::Direction direction) const {
+OfferPtr Offers::find(const protocol::PeerId& peer, const protocol::OfferId& id,
+                      protocol::Direction direction) const {
   const auto it = std::ranges::find_if(open_, [&](const auto& entry) {
     const auto& row = entry.second->row;
     return row.id == id && row.peer == peer && row.direction == direction;
@@ -69,8 +73,9 @@ OfferPtr Offers::find(const protocol::PeerId& peer, const protocol::OfferId& id,
 }
 
 void Offers::save(const OfferPtr& offer) {
-  services_.save_later("save offer " + std::to_string(offer->row.number),
-                       [row = offer->row](storage::Database& database) { return database.save(row); });
+  services_.save_later(
+      "save offer " + std::to_string(offer->row.number),
+      [row = offer->row](storage::Database& database) { return database.save(row); });
   services_.changed.notify_all();
 }
 

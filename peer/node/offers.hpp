@@ -46,15 +46,15 @@ class RateMeter {
 /// One offer, given or taken: its row of the database and what lives only while the program runs.
 struct OfferRecord {
   storage::OfferRow row;
-  std::string folder;                       ///< its manifest, catalogue and journal
+  std::string folder;  ///< its manifest, catalogue and journal
   bool from_stranger = false;
-  std::string stranger_address;             ///< without port; bounds are per address
-  std::shared_ptr<storage::Source> source;  ///< given, once somebody wanted it
-  std::shared_ptr<Taking> taking;           ///< taken, while it is carried out
-  std::optional<protocol::Trouble> trouble; ///< why it does not go on, ours or the other side's
+  std::string stranger_address;              ///< without port; bounds are per address
+  std::shared_ptr<storage::Source> source;   ///< given, once somebody wanted it
+  std::shared_ptr<Taking> taking;            ///< taken, while it is carried out
+  std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
-  std::uint64_t sent_bytes = 0;             ///< given: in this run of the program
-  std::string current;                      ///< path of a file lately moved
+  std::uint64_t sent_bytes = 0;  ///< given: in this run of the program
+  std::string current;           ///< path of a file lately moved
   std::uint32_t lanes = 0;
   RateMeter meter;
 
@@ -64,7 +64,8 @@ struct OfferRecord {
 };
 using OfferPtr = std::shared_ptr<OfferRecord>;
 
-/// Every open offer in both directions, by number and by id; ended ones are in the database. Control thread.
+/// Every open offer in both directions, by number and by id; ended ones are in the database.
+/// Control thread.
 class Offers {
  public:
   explicit Offers(Services& services) : services_(services) {}
@@ -73,7 +74,8 @@ class Offers {
   /// Gives `row` a number and a folder path (not made) and keeps it.
   asio::awaitable<OfferPtr> add(storage::OfferRow row);
   OfferPtr find(std::uint64_t number) const;
-  OfferPtr find(const protocol::PeerId& peer, const protocol::OfferId& id, protocol::Direction direction) const;
+  OfferPtr find(const protocol::PeerId& peer, const protocol::OfferId& id,
+                protocol::Direction direction) const;
   const std::map<std::uint64_t, OfferPtr>& open() const { return open_; }
   std::string folder_of(std::uint64_t number) const;
 

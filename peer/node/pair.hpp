@@ -14,25 +14,27 @@ namespace peer::node {
 
 class Session;
 
-/// This peer and one other: what they have agreed on, and the session between them if there is one. Lives as long as the node.
+/// This peer and one other: what they have agreed on, and the session between them if there is one.
+/// Lives as long as the node.
 struct Pair {
   explicit Pair(const protocol::PeerId& who) : id(who) {}
 
   protocol::PeerId id;
   protocol::Ledger ledger;
-  std::shared_ptr<Session> session;      ///< greeted and alive; or none
-  std::uint64_t dials = 0;               ///< of this process; numbers sessions we dial
-  std::string heard_at;                  ///< "host:port" where it said it listens, seen by its session; a hint only
-  std::string calls_itself;              ///< its latest display name; hostile text
-  std::size_t waiting_lanes = 0;         ///< said `attach`, not yet placed
-  std::map<protocol::OfferId, std::uint32_t> lanes;  ///< dialled by us: on their way or carrying blocks
+  std::shared_ptr<Session> session;  ///< greeted and alive; or none
+  std::uint64_t dials = 0;           ///< of this process; numbers sessions we dial
+  std::string heard_at;  ///< "host:port" where it said it listens, seen by its session; a hint only
+  std::string calls_itself;       ///< its latest display name; hostile text
+  std::size_t waiting_lanes = 0;  ///< said `attach`, not yet placed
+  std::map<protocol::OfferId, std::uint32_t>
+      lanes;  ///< dialled by us: on their way or carrying blocks
 
   void lane_ended(const protocol::OfferId& offer) {
     const auto found = lanes.find(offer);
     if (found != lanes.end() && --found->second == 0) lanes.erase(found);
   }
 
-  bool dialling = false;                 ///< a redial task runs
+  bool dialling = false;  ///< a redial task runs
 };
 
 }  // namespace peer::node

@@ -31,7 +31,8 @@ trust::PeerWord parse_word(const std::string& word) {
 
 void refuse_blocked(Node& node, const protocol::PeerId& id) {
   if (node.contacts.is_blocked(id)) {
-    throw Failure(Exit::failed, node.contacts.called(id) + " is blocked: peer unblock " + node.contacts.called(id) + " first");
+    throw Failure(Exit::failed, node.contacts.called(id) + " is blocked: peer unblock " +
+                                    node.contacts.called(id) + " first");
   }
 }
 
@@ -51,7 +52,8 @@ asio::awaitable<std::shared_ptr<Session>> reach_known(Node& node, protocol::Peer
 }
 
 /// An address the user gave: whoever was met there before must be there again.
-asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& request, trust::Address address, bool yes) {
+asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& request,
+                                                        trust::Address address, bool yes) {
   const auto where = address.text();
   const auto known = node.contacts.at_address(where);
   std::optional<protocol::PeerId> expected;
@@ -59,11 +61,14 @@ asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& req
   if (expected) {
     refuse_blocked(node, *expected);
     const auto& pair = node.sessions.pair(*expected);
-    if (pair.session && !pair.session->over() && pair.session->dialled_at() == where) co_return pair.session;
+    if (pair.session && !pair.session->over() && pair.session->dialled_at() == where)
+      co_return pair.session;
   }
   auto reached = co_await node.sessions.connect(address, expected);
   if (reached.met) wrong_identity(node.contacts.called(*expected), where, *expected, *reached.met);
-  if (!reached.session) throw Failure(Exit::unreachable, dial_text(where, address.host, Error(reached.code, reached.text)));
+  if (!reached.session)
+    throw Failure(Exit::unreachable,
+                  dial_text(where, address.host, Error(reached.code, reached.text)));
   const auto id = reached.session->pair().id;
   refuse_blocked(node, id);
   if (node.contacts.is_contact(id)) {
@@ -85,15 +90,19 @@ asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& req
 
 }  // namespace
 
-void wrong_identity(const std::string& who, const std::string& where, const protocol::PeerId& expected, const protocol::PeerId& met) {
-  throw Failure(Exit::identity, "STOP: " + base::escaped(where) + " answers with another identity than " + who +
-                                    "'s. Nothing was sent.\n  expected " + expected.text() + "\n  met      " + met.text() +
-                                    "\nEither it was set up anew, or somebody else answers there. Ask " + who +
-                                    " for the ID that 'peer id' shows; if it has really changed: peer forget " + who +
-                                    ", then peer add " + who + " " + base::escaped(where));
+void wrong_identity(const std::string& who, const std::string& where,
+                    const protocol::PeerId& expected, const protocol::PeerId& met) {
+  throw Failure(Exit::identity,
+                "STOP: " + base::escaped(where) + " answers with another identity than " + who +
+                    "'s. Nothing was sent.\n  expected " + expected.text() + "\n  met      " +
+                    met.text() +
+                    "\nEither it was set up anew, or somebody else answers there. Ask " + who +
+                    " for the ID that 'peer id' shows; if it has really changed: peer forget " +
+                    who + ", then peer add " + who + " " + base::escaped(where));
 }
 
-asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address, std::string name, bool yes) {
+asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address,
+                                       std::string name, bool yes) {
   if (yes) co_return;
   nlohmann::json question;
   question["id"] = id.text();
@@ -101,7 +110,8 @@ asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, st
   question["name"] = json_text(name);
   const auto answer = co_await request.ask("identity", std::move(question));
   if (!answer.is_boolean() || !answer.get<bool>()) {
-    throw Failure(Exit::identity, "the identity met at " + address + " was not confirmed: nothing was sent (" + id.text() + ")");
+    throw Failure(Exit::identity, "the identity met at " + address +
+                                      " was not confirmed: nothing was sent (" + id.text() + ")");
   }
 }
 
@@ -116,18 +126,21 @@ protocol::PeerId known_peer(Node& node, const std::string& word) {
   const auto where = std::get<trust::Address>(parsed).text();
   const auto found = node.contacts.at_address(where);
   if (found.size() == 1) return found.front()->id;
-  throw Failure(Exit::unknown, (found.empty() ? "no contact was met at " : "several contacts were met at ") + base::escaped(where) +
-                                   ": name the contact or its ID (peer peers)");
+  throw Failure(Exit::unknown,
+                (found.empty() ? "no contact was met at " : "several contacts were met at ") +
+                    base::escaped(where) + ": name the contact or its ID (peer peers)");
 }
 
-asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word, bool yes) {
+asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word,
+                                                     bool yes) {
   auto parsed = parse_word(word);
   if (auto* address = std::get_if<trust::Address>(&parsed)) {
     const auto where = *address;
     co_return co_await reach_address(node, request, where, yes);
   }
   const auto id = known_peer(node, word);
-  if (id == node.services.identity->id()) throw Failure(Exit::usage, "that is the ID of this peer itself");
+  if (id == node.services.identity->id())
+    throw Failure(Exit::usage, "that is the ID of this peer itself");
   co_return co_await reach_known(node, id);
 }
 

@@ -10,7 +10,8 @@
 #include "node/local_server.hpp"
 #include "node/node.hpp"
 
-/// What clients may ask (LOCAL.md), one function a verb, grouped in requests_*.cpp. A handler returns the `result`, or throws Failure.
+/// What clients may ask (LOCAL.md), one function a verb, grouped in requests_*.cpp. A handler
+/// returns the `result`, or throws Failure.
 namespace peer::node {
 
 /// Runs the handler of the request's `do`.
@@ -55,14 +56,18 @@ asio::awaitable<nlohmann::json> do_shares(Node& node, Request& request);
 // peer_words.cpp
 /// A peer this node knows by the word, without dialling. Throws Failure (exit 10, 2).
 protocol::PeerId known_peer(Node& node, const std::string& word);
-/// The session with the peer the word means, dialled if need be; a stranger's ID at an address is confirmed first (`yes`, or a
-/// question) and kept as an unverified contact. Throws Failure (exits 2, 4, 5, 10).
-asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word, bool yes);
+/// The session with the peer the word means, dialled if need be; a stranger's ID at an address is
+/// confirmed first (`yes`, or a question) and kept as an unverified contact. Throws Failure (exits
+/// 2, 4, 5, 10).
+asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word,
+                                                     bool yes);
 /// A wrong identity, said loudly with both IDs (exit 5).
-[[noreturn]] void wrong_identity(const std::string& who, const std::string& where, const protocol::PeerId& expected,
-                                 const protocol::PeerId& met);
-/// Asks the user about an identity met at an address; throws Failure (exit 5) unless it is confirmed.
-asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address, std::string name, bool yes);
+[[noreturn]] void wrong_identity(const std::string& who, const std::string& where,
+                                 const protocol::PeerId& expected, const protocol::PeerId& met);
+/// Asks the user about an identity met at an address; throws Failure (exit 5) unless it is
+/// confirmed.
+asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address,
+                                       std::string name, bool yes);
 
 // offer_json.cpp
 nlohmann::json peer_json(Node& node, const protocol::PeerId& id);

@@ -19,7 +19,8 @@ void check_name(Node& node, const std::string& name, const protocol::PeerId* but
   }
   const auto* other = node.contacts.find_name(name);
   if (other && !(but && other->id == *but)) {
-    throw Failure(Exit::usage, "a contact is called " + base::quoted(name) + " already (" + other->id.short_text() +
+    throw Failure(Exit::usage, "a contact is called " + base::quoted(name) + " already (" +
+                                   other->id.short_text() +
                                    "): choose another name, or peer forget " + other->name);
   }
 }
@@ -29,7 +30,8 @@ storage::ContactRow contact_of(Node& node, Request& request) {
   const auto word = bytes_of(request.arguments(), "peer");
   const auto id = known_peer(node, word);
   const auto* row = node.contacts.find(id);
-  if (!row || row->name.empty()) throw Failure(Exit::unknown, base::quoted(word) + " is no contact: peer peers lists them");
+  if (!row || row->name.empty())
+    throw Failure(Exit::unknown, base::quoted(word) + " is no contact: peer peers lists them");
   return *row;
 }
 
@@ -42,7 +44,8 @@ Json answer(Node& node, const protocol::PeerId& id) {
 /// Ends what goes on with a peer that was blocked or forgotten.
 void part_from(Node& node, const protocol::PeerId& id) {
   node.exchange.cancel_all_with(id);
-  if (const auto session = node.sessions.pair(id).session) session->leave(protocol::Errc::not_accepted);
+  if (const auto session = node.sessions.pair(id).session)
+    session->leave(protocol::Errc::not_accepted);
 }
 
 }  // namespace
@@ -71,11 +74,15 @@ asio::awaitable<Json> do_add(Node& node, Request& request) {
   std::optional<protocol::PeerId> given;
   if (!id_text.empty()) {
     auto parsed = protocol::PeerId::parse(id_text);
-    if (!parsed) throw Failure(Exit::usage, "--id " + base::quoted(id_text) + ": " + parsed.error().text());
+    if (!parsed)
+      throw Failure(Exit::usage, "--id " + base::quoted(id_text) + ": " + parsed.error().text());
     given = *parsed;
   }
   check_name(node, name, given ? &*given : nullptr);
-  if (where.empty() && !given) throw Failure(Exit::usage, "add " + base::quoted(name) + ": give its address, or its ID with --id (peer id, there, shows it)");
+  if (where.empty() && !given)
+    throw Failure(Exit::usage,
+                  "add " + base::quoted(name) +
+                      ": give its address, or its ID with --id (peer id, there, shows it)");
 
   storage::ContactRow row;
   row.verified = given.has_value();
@@ -83,19 +90,25 @@ asio::awaitable<Json> do_add(Node& node, Request& request) {
   std::string address_text;
   if (!where.empty()) {
     auto address = trust::parse_address(where, protocol::kDefaultPort);
-    if (!address) throw Failure(Exit::usage, "add " + base::quoted(name) + ": " + address.error().text());
+    if (!address)
+      throw Failure(Exit::usage, "add " + base::quoted(name) + ": " + address.error().text());
     address_text = address->text();
     const auto target = *address;
     auto reached = co_await node.sessions.connect(target, given);
     if (reached.met) wrong_identity(name, address_text, *given, *reached.met);
-    if (!reached.session) throw Failure(Exit::unreachable, dial_text(name, target.host, Error(reached.code, reached.text)));
+    if (!reached.session)
+      throw Failure(Exit::unreachable,
+                    dial_text(name, target.host, Error(reached.code, reached.text)));
     const auto met = reached.session->pair().id;
     calls_itself = reached.session->pair().calls_itself;
     const auto* known = node.contacts.find(met);
     if (known && !known->name.empty() && known->name != name) {
-      throw Failure(Exit::usage, "that peer is your contact " + base::quoted(known->name) + " already: peer rename " + known->name + " " + name);
+      throw Failure(Exit::usage, "that peer is your contact " + base::quoted(known->name) +
+                                     " already: peer rename " + known->name + " " + name);
     }
-    if (!given) co_await confirm_identity(request, met, address_text, calls_itself, flag_of(arguments, "yes"));
+    if (!given)
+      co_await confirm_identity(request, met, address_text, calls_itself,
+                                flag_of(arguments, "yes"));
     given = met;
   }
   if (const auto* known = node.contacts.find(*given)) {
@@ -131,7 +144,8 @@ asio::awaitable<Json> do_rename(Node& node, Request& request) {
 asio::awaitable<Json> do_forget(Node& node, Request& request) {
   const auto word = bytes_of(request.arguments(), "peer");
   const auto id = known_peer(node, word);
-  if (!node.contacts.find(id)) throw Failure(Exit::unknown, base::quoted(word) + " is no contact: peer peers lists them");
+  if (!node.contacts.find(id))
+    throw Failure(Exit::unknown, base::quoted(word) + " is no contact: peer peers lists them");
   auto result = answer(node, id);
   part_from(node, id);
   co_await node.contacts.remove(id);
@@ -155,7 +169,8 @@ asio::awaitable<Json> do_unblock(Node& node, Request& request) {
   const auto word = bytes_of(request.arguments(), "peer");
   const auto id = known_peer(node, word);
   const auto* known = node.contacts.find(id);
-  if (!known || !known->blocked) throw Failure(Exit::unknown, base::quoted(word) + " is not blocked");
+  if (!known || !known->blocked)
+    throw Failure(Exit::unknown, base::quoted(word) + " is not blocked");
   auto row = *known;
   row.blocked = false;
   auto result = answer(node, id);
@@ -170,10 +185,14 @@ asio::awaitable<Json> do_unblock(Node& node, Request& request) {
 
 asio::awaitable<Json> do_trust(Node& node, Request& request) {
   auto row = contact_of(node, request);
-  if (row.blocked) throw Failure(Exit::failed, row.name + " is blocked: peer unblock " + row.name + " first");
+  if (row.blocked)
+    throw Failure(Exit::failed, row.name + " is blocked: peer unblock " + row.name + " first");
   if (!row.verified && !flag_of(request.arguments(), "unverified")) {
-    throw Failure(Exit::identity, "it is not verified that " + row.name + "'s ID is really theirs: compare it with what 'peer id' shows there and run peer add " +
-                                      row.name + " --id ID, or trust it all the same with --unverified");
+    throw Failure(
+        Exit::identity,
+        "it is not verified that " + row.name +
+            "'s ID is really theirs: compare it with what 'peer id' shows there and run peer add " +
+            row.name + " --id ID, or trust it all the same with --unverified");
   }
   row.trusted = true;
   const auto id = row.id;

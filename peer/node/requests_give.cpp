@@ -24,10 +24,12 @@ storage::ScanOptions scan_options(const Json& arguments) {
   if (links == "all") options.links = storage::Links::all;
   if (links == "follow") options.links = storage::Links::follow;
   for (const auto& glob : options.selection.only) {
-    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--only " + base::quoted(glob) + ": " + wrong);
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty())
+      throw Failure(Exit::usage, "--only " + base::quoted(glob) + ": " + wrong);
   }
   for (const auto& glob : options.selection.except) {
-    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--except " + base::quoted(glob) + ": " + wrong);
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty())
+      throw Failure(Exit::usage, "--except " + base::quoted(glob) + ": " + wrong);
   }
   return options;
 }
@@ -131,9 +133,11 @@ asio::awaitable<Json> do_offer(Node& node, Request& request) {
   } else {
     OfferWords words;
     words.note = bytes_of(arguments, "note");
-    words.expires = std::chrono::seconds(number_of(arguments, "expires", static_cast<std::uint64_t>(protocol::kDefaultExpiry.count())));
+    words.expires = std::chrono::seconds(number_of(
+        arguments, "expires", static_cast<std::uint64_t>(protocol::kDefaultExpiry.count())));
     words.expires = std::min<std::chrono::seconds>(words.expires, protocol::kMaxExpiry);
-    offer = co_await make_offer(node.offers, node.exchange, peer, std::move(scanned), std::move(words));
+    offer =
+        co_await make_offer(node.offers, node.exchange, peer, std::move(scanned), std::move(words));
   }
   Json offered;
   offered["number"] = offer->row.number;

@@ -33,15 +33,19 @@ Json node_json(Node& node) {
 /// Files never land straight in the home folder or in `/`.
 void check_downloads(const std::string& folder) {
   std::error_code ignored;
-  if (std::filesystem::equivalent(folder, "/", ignored) || std::filesystem::equivalent(folder, base::user_home(), ignored)) {
-    throw Failure(Exit::failed, "files are not received straight into " + base::quoted(folder) + ": name a folder below it with --downloads");
+  if (std::filesystem::equivalent(folder, "/", ignored) ||
+      std::filesystem::equivalent(folder, base::user_home(), ignored)) {
+    throw Failure(Exit::failed, "files are not received straight into " + base::quoted(folder) +
+                                    ": name a folder below it with --downloads");
   }
   std::filesystem::create_directories(folder, ignored);
   if (!std::filesystem::is_directory(folder, ignored)) {
-    throw Failure(Exit::failed, "the folder where files land, " + base::quoted(folder) + ", cannot be made: name another with --downloads");
+    throw Failure(Exit::failed, "the folder where files land, " + base::quoted(folder) +
+                                    ", cannot be made: name another with --downloads");
   }
   if (::access(folder.c_str(), W_OK | X_OK) != 0) {
-    throw Failure(Exit::failed, "cannot write into " + base::quoted(folder) + ", where files are to land: name another with --downloads");
+    throw Failure(Exit::failed, "cannot write into " + base::quoted(folder) +
+                                    ", where files are to land: name another with --downloads");
   }
 }
 
@@ -69,8 +73,9 @@ asio::awaitable<void> listen_as_told(Node& node, const Json& arguments) {
   auto listening = co_await node.listen(std::move(addresses), port, must);
   if (listening || !must) co_return;
   const auto taken = listening.error().code == std::errc::address_in_use;
-  throw Failure(Exit::failed, "listen on TCP port " + std::to_string(port) + ": " +
-                                  (taken ? "another program uses it" : base::escaped(listening.error().text())));
+  throw Failure(Exit::failed,
+                "listen on TCP port " + std::to_string(port) + ": " +
+                    (taken ? "another program uses it" : base::escaped(listening.error().text())));
 }
 
 }  // namespace

@@ -71,14 +71,17 @@ asio::awaitable<Json> do_offers(Node& node, Request& request) {
   if (!arguments.contains("offer")) {
     result["offers"] = Json::array();
     for (const auto& [number, offer] : node.offers.open()) {
-      if (offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::active) || offer->is(state::partial)) {
+      if (offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::active) ||
+          offer->is(state::partial)) {
         result["offers"].push_back(offer_json(node, *offer));
       }
     }
     co_return result;
   }
   const auto kind = bytes_of(arguments, "want");
-  const auto want = kind == "incoming" ? WantOffer::incoming : kind == "outgoing" ? WantOffer::outgoing : WantOffer::any;
+  const auto want = kind == "incoming"   ? WantOffer::incoming
+                    : kind == "outgoing" ? WantOffer::outgoing
+                                         : WantOffer::any;
   auto offer = select_offer(node, bytes_of(arguments, "offer"), want);
   const bool listed = offer->given() || offer->row.manifest_here;
   if (flag_of(arguments, "entries") && listed) co_await send_entries(node, request, offer);
@@ -117,7 +120,8 @@ asio::awaitable<Json> do_history(Node& node, Request& request) {
   std::optional<protocol::PeerId> peer;
   if (const auto word = bytes_of(arguments, "peer"); !word.empty()) peer = known_peer(node, word);
   const auto before = number_of(arguments, "before");
-  const auto limit = static_cast<std::size_t>(std::min(number_of(arguments, "limit", 50), kHistoryMost));
+  const auto limit =
+      static_cast<std::size_t>(std::min(number_of(arguments, "limit", 50), kHistoryMost));
   auto& database = *node.services.database;
   auto job = [&database, before, limit, peer] { return database.history(before, limit, peer); };
   auto rows = co_await async::run_on(node.services.database_thread, std::move(job));

@@ -23,24 +23,30 @@ storage::LandingPlan plan_of(Node& node, const Json& arguments) {
   plan.selection.except = byte_list_of(arguments, "except");
   plan.selection.entries = numbers_of(arguments, "entries");
   std::ranges::sort(plan.selection.entries);
-  if (const auto rule = bytes_of(arguments, "on_clash"); !rule.empty() && !storage::parse_on_clash(rule, plan.on_clash)) {
-    throw Failure(Exit::usage, "--on-clash " + base::quoted(rule) + ": it is rename, skip, update or overwrite");
+  if (const auto rule = bytes_of(arguments, "on_clash");
+      !rule.empty() && !storage::parse_on_clash(rule, plan.on_clash)) {
+    throw Failure(Exit::usage,
+                  "--on-clash " + base::quoted(rule) + ": it is rename, skip, update or overwrite");
   }
   if (!plan.as.empty()) {
     auto name = protocol::RelativePath::parse(plan.as);
-    if (!name || name->depth() != 1) throw Failure(Exit::usage, "--as " + base::quoted(plan.as) + ": it is one name, without /");
+    if (!name || name->depth() != 1)
+      throw Failure(Exit::usage, "--as " + base::quoted(plan.as) + ": it is one name, without /");
   }
   for (const auto& glob : plan.selection.only) {
-    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--only " + base::quoted(glob) + ": " + wrong);
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty())
+      throw Failure(Exit::usage, "--only " + base::quoted(glob) + ": " + wrong);
   }
   for (const auto& glob : plan.selection.except) {
-    if (const auto wrong = storage::glob_error(glob); !wrong.empty()) throw Failure(Exit::usage, "--except " + base::quoted(glob) + ": " + wrong);
+    if (const auto wrong = storage::glob_error(glob); !wrong.empty())
+      throw Failure(Exit::usage, "--except " + base::quoted(glob) + ": " + wrong);
   }
   return plan;
 }
 
 asio::awaitable<void> add_giver(Node& node, protocol::PeerId id, std::string name) {
-  if (const auto wrong = trust::name_error(name); !wrong.empty()) throw Failure(Exit::usage, base::quoted(name) + " cannot name a contact: " + wrong);
+  if (const auto wrong = trust::name_error(name); !wrong.empty())
+    throw Failure(Exit::usage, base::quoted(name) + " cannot name a contact: " + wrong);
   if (const auto* other = node.contacts.find_name(name); other && other->id != id) {
     throw Failure(Exit::usage, "another contact is called " + base::quoted(name) + " already");
   }
@@ -73,14 +79,16 @@ asio::awaitable<Json> do_accept(Node& node, Request& request) {
   auto offer = select_offer(node, bytes_of(arguments, "offer"), WantOffer::incoming);
   auto plan = plan_of(node, arguments);
   // Its list may still be on its way.
-  while (offer->is(state::preparing) && !request.stopped()) co_await node.services.changed.wait_for(kProgressEvery);
+  while (offer->is(state::preparing) && !request.stopped())
+    co_await node.services.changed.wait_for(kProgressEvery);
   if (flag_of(arguments, "dry_run")) {
     auto seen = co_await node.exchange.review(offer, plan);
     Json result;
     result["review"] = review_json(seen, plan);
     co_return result;
   }
-  if (auto name = bytes_of(arguments, "add_contact"); !name.empty()) co_await add_giver(node, offer->row.peer, std::move(name));
+  if (auto name = bytes_of(arguments, "add_contact"); !name.empty())
+    co_await add_giver(node, offer->row.peer, std::move(name));
   co_await node.exchange.accept(offer, std::move(plan));
   co_return co_await follow_one(node, request, std::move(offer));
 }
@@ -120,13 +128,19 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
   for (auto& bytes : byte_list_of(arguments, "paths")) {
     while (bytes.size() > 1 && bytes.back() == '/') bytes.pop_back();
     auto path = protocol::RelativePath::parse(bytes);
-    if (!path) throw Failure(Exit::usage, "get " + base::quoted(bytes) + ": " + path.error().text() + ": a path begins with a share's name (peer list PEER)");
+    if (!path)
+      throw Failure(Exit::usage, "get " + base::quoted(bytes) + ": " + path.error().text() +
+                                     ": a path begins with a share's name (peer list PEER)");
     open->roots.emplace_back(path->name());
     get.paths.push_back(std::move(*path));
   }
-  if (get.paths.empty()) throw Failure(Exit::usage, "name at least one path: peer list PEER shows what there is");
-  if (get.paths.size() > protocol::kMaxGetPaths) throw Failure(Exit::usage, "at most " + std::to_string(protocol::kMaxGetPaths) + " paths at a time");
-  auto session = co_await reach_peer(node, request, bytes_of(arguments, "peer"), flag_of(arguments, "yes"));
+  if (get.paths.empty())
+    throw Failure(Exit::usage, "name at least one path: peer list PEER shows what there is");
+  if (get.paths.size() > protocol::kMaxGetPaths)
+    throw Failure(Exit::usage,
+                  "at most " + std::to_string(protocol::kMaxGetPaths) + " paths at a time");
+  auto session =
+      co_await reach_peer(node, request, bytes_of(arguments, "peer"), flag_of(arguments, "yes"));
   auto& pair = session->pair();
   open->id = get.request;
   open->peer = pair.id;
@@ -144,12 +158,14 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
     pair.session->flush();
   }
   // No limit of time: walking a large share may take long, and a lost session is dialled again.
-  while (!open->offer && open->error.empty() && !request.stopped()) co_await node.services.changed.wait_for(kProgressEvery);
+  while (!open->offer && open->error.empty() && !request.stopped())
+    co_await node.services.changed.wait_for(kProgressEvery);
   if (!open->offer) {
     const bool unknown = open->error_code == protocol::wire_code(protocol::Errc::not_shared);
     const auto what = "get from " + node.contacts.called(pair.id) + ": ";
     if (request.stopped()) throw Failure(Exit::interrupted, what + "stopped");
-    throw Failure(unknown ? Exit::unknown : open->exit, what + (unknown ? "it says: " : "") + base::escaped(open->error));
+    throw Failure(unknown ? Exit::unknown : open->exit,
+                  what + (unknown ? "it says: " : "") + base::escaped(open->error));
   }
   co_return co_await follow_one(node, request, open->offer);
 }
@@ -160,9 +176,11 @@ asio::awaitable<Json> do_list(Node& node, Request& request) {
   while (!path.empty() && path.back() == '/') path.pop_back();
   if (!path.empty()) {
     auto legal = protocol::RelativePath::parse(path);
-    if (!legal) throw Failure(Exit::usage, "list " + base::quoted(path) + ": " + legal.error().text());
+    if (!legal)
+      throw Failure(Exit::usage, "list " + base::quoted(path) + ": " + legal.error().text());
   }
-  auto session = co_await reach_peer(node, request, bytes_of(arguments, "peer"), flag_of(arguments, "yes"));
+  auto session =
+      co_await reach_peer(node, request, bytes_of(arguments, "peer"), flag_of(arguments, "yes"));
   const auto show = [&request](const std::vector<protocol::ListedEntry>& page) {
     Json fields;
     fields["entries"] = Json::array();

@@ -38,7 +38,9 @@ Filter filter_of(Node& node, const std::string& from) {
 /// Counts a client that takes strangers' offers for as long as it lives.
 class WatchingAnyone {
  public:
-  WatchingAnyone(Exchange& exchange, bool counts) : exchange_(exchange), counts_(counts) { exchange_.watching_anyone += counts_; }
+  WatchingAnyone(Exchange& exchange, bool counts) : exchange_(exchange), counts_(counts) {
+    exchange_.watching_anyone += counts_;
+  }
   WatchingAnyone(const WatchingAnyone&) = delete;
   ~WatchingAnyone() { exchange_.watching_anyone -= counts_; }
 
@@ -77,7 +79,9 @@ class Watch {
   asio::awaitable<void> show_pending() {
     std::vector<OfferPtr> fresh;
     for (const auto& [number, offer] : node_.offers.open()) {
-      if (!offer->given() && offer->is(state::pending) && filter_.fits(node_, *offer) && !shown_.contains(offer)) fresh.push_back(offer);
+      if (!offer->given() && offer->is(state::pending) && filter_.fits(node_, *offer) &&
+          !shown_.contains(offer))
+        fresh.push_back(offer);
     }
     std::ranges::stable_sort(fresh, [&](const auto& a, const auto& b) {
       return node_.contacts.is_contact(a->row.peer) && !node_.contacts.is_contact(b->row.peer);
@@ -104,13 +108,16 @@ class Watch {
     if (tick) last_ = now;
     for (const auto& [number, offer] : node_.offers.open()) {
       const bool ours = offer->given() ? console_ : filter_.fits(node_, *offer);
-      if (ours && (offer->is(state::active) || (console_ && offer->given()))) followed_.emplace(offer, std::string());
+      if (ours && (offer->is(state::active) || (console_ && offer->given())))
+        followed_.emplace(offer, std::string());
     }
     for (auto it = followed_.begin(); it != followed_.end();) {
       const auto& offer = it->first;
-      const auto state = offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
+      const auto state =
+          offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
       const bool moves = tick && offer->is(state::active);
-      if (moves || state != it->second) request_.event("progress", Json{{"offer", offer_json(node_, *offer)}});
+      if (moves || state != it->second)
+        request_.event("progress", Json{{"offer", offer_json(node_, *offer)}});
       it->second = state;
       it = offer->ended() ? followed_.erase(it) : std::next(it);
     }

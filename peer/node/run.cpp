@@ -23,7 +23,8 @@ using base::Exit;
 
 namespace {
 
-constexpr std::chrono::seconds kFirstClient{10};  ///< a node nobody turns to after it was started goes away again
+constexpr std::chrono::seconds kFirstClient{
+    10};  ///< a node nobody turns to after it was started goes away again
 
 /// Held for as long as the node lives; holds its pid for others to read.
 class HomeLock {
@@ -38,7 +39,8 @@ class HomeLock {
       char pid[32] = {};
       if (::pread(fd_, pid, sizeof pid - 1, 0) <= 0) pid[0] = '?';
       return Error(std::make_error_code(std::errc::device_or_resource_busy),
-                   "a node runs already for this home (pid " + std::string(pid).substr(0, std::string(pid).find('\n')) + ")");
+                   "a node runs already for this home (pid " +
+                       std::string(pid).substr(0, std::string(pid).find('\n')) + ")");
     }
     const auto pid = std::to_string(::getpid()) + "\n";
     if (::ftruncate(fd_, 0) != 0 || ::pwrite(fd_, pid.data(), pid.size(), 0) < 0) {
@@ -69,7 +71,8 @@ class Ready {
   int fd_;
 };
 
-asio::awaitable<void> stop_all(Node& node, LocalServer& server, async::TaskGroup& tasks, asio::signal_set& signals) {
+asio::awaitable<void> stop_all(Node& node, LocalServer& server, async::TaskGroup& tasks,
+                               asio::signal_set& signals) {
   std::error_code ignored;
   co_await server.close();
   co_await node.stop();
@@ -124,7 +127,8 @@ int run(const RunOptions& options) {
     node.services.changed.notify_all();
   };
   asio::signal_set signals(io, SIGINT, SIGTERM);
-  const std::function<void(std::error_code, int)> on_signal = [&](std::error_code error, int number) {
+  const std::function<void(std::error_code, int)> on_signal = [&](std::error_code error,
+                                                                  int number) {
     if (error) return;
     if (stopping) ::_exit(128 + number);
     code = 128 + number;

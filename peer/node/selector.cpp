@@ -26,18 +26,27 @@ bool fits(const OfferRecord& offer, WantOffer want) {
 }
 
 bool is_open(const OfferRecord& offer) {
-  return offer.is(state::preparing) || offer.is(state::pending) || offer.is(state::active) || offer.is(state::partial);
+  return offer.is(state::preparing) || offer.is(state::pending) || offer.is(state::active) ||
+         offer.is(state::partial);
 }
 
 }  // namespace
 
 OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want) {
-  const std::string kind = want == WantOffer::incoming ? "incoming " : want == WantOffer::outgoing ? "outgoing " : "";
+  const std::string kind = want == WantOffer::incoming   ? "incoming "
+                           : want == WantOffer::outgoing ? "outgoing "
+                                                         : "";
   if (const auto number = as_number(selector)) {
     const auto offer = node.offers.find(*number);
-    if (!offer) throw Failure(Exit::unknown, "no open offer has the number " + selector + ": peer offers lists the open ones, peer history the others");
+    if (!offer)
+      throw Failure(Exit::unknown,
+                    "no open offer has the number " + selector +
+                        ": peer offers lists the open ones, peer history the others");
     if (!fits(*offer, want)) {
-      throw Failure(Exit::usage, "offer " + selector + " is " + (offer->given() ? "one you made: peer cancel " + selector + " withdraws it" : "one made to you"));
+      throw Failure(Exit::usage,
+                    "offer " + selector + " is " +
+                        (offer->given() ? "one you made: peer cancel " + selector + " withdraws it"
+                                        : "one made to you"));
     }
     return offer;
   }
@@ -45,14 +54,17 @@ OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want) {
   if (!selector.empty()) peer = known_peer(node, selector);
   std::vector<OfferPtr> found;
   for (const auto& [number, offer] : node.offers.open()) {
-    if (is_open(*offer) && fits(*offer, want) && (!peer || offer->row.peer == *peer)) found.push_back(offer);
+    if (is_open(*offer) && fits(*offer, want) && (!peer || offer->row.peer == *peer))
+      found.push_back(offer);
   }
   const auto whose = peer ? " with " + node.contacts.called(*peer) : std::string();
   if (found.empty()) throw Failure(Exit::unknown, "no " + kind + "offer" + whose + " is open");
   if (found.size() > 1) {
     std::string numbers;
-    for (const auto& offer : found) numbers += (numbers.empty() ? "" : ", ") + std::to_string(offer->row.number);
-    throw Failure(Exit::usage, "several " + kind + "offers" + whose + " are open (" + numbers + "): give the number");
+    for (const auto& offer : found)
+      numbers += (numbers.empty() ? "" : ", ") + std::to_string(offer->row.number);
+    throw Failure(Exit::usage, "several " + kind + "offers" + whose + " are open (" + numbers +
+                                   "): give the number");
   }
   return found.front();
 }
@@ -64,7 +76,9 @@ asio::awaitable<OfferPtr> select_any_offer(Node& node, std::string selector) {
   auto job = [&database, n = *number] { return database.offer(n); };
   auto row = co_await async::run_on(node.services.database_thread, std::move(job));
   if (!row) throw Failure(Exit::failed, row.error().text());
-  if (!*row) throw Failure(Exit::unknown, "no offer has the number " + selector + ": peer offers and peer history list them");
+  if (!*row)
+    throw Failure(Exit::unknown, "no offer has the number " + selector +
+                                     ": peer offers and peer history list them");
   auto offer = std::make_shared<OfferRecord>();
   offer->row = std::move(**row);
   co_return offer;

@@ -21,10 +21,12 @@
 
 namespace peer::node {
 
-/// What every part of the node uses. Made once, outlives them all. The control thread owns it; the pools, the block pools and the
-/// space book may be used from any thread, the database from `database_thread` only.
+/// What every part of the node uses. Made once, outlives them all. The control thread owns it; the
+/// pools, the block pools and the space book may be used from any thread, the database from
+/// `database_thread` only.
 struct Services {
-  Services(asio::io_context& context, base::Home where) : io(context), home(std::move(where)), changed(context.get_executor()) {}
+  Services(asio::io_context& context, base::Home where)
+      : io(context), home(std::move(where)), changed(context.get_executor()) {}
 
   asio::io_context& io;
   base::Home home;
@@ -44,7 +46,8 @@ struct Services {
   template <class Work>
   void save_later(std::string what, Work work) {
     asio::post(database_thread, [this, what = std::move(what), work = std::move(work)] {
-      if (auto saved = work(*database); !saved) base::log(base::Level::error, "database", what + ": " + saved.error().text());
+      if (auto saved = work(*database); !saved)
+        base::log(base::Level::error, "database", what + ": " + saved.error().text());
     });
   }
 };

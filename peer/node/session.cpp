@@ -17,10 +17,12 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kBufferPause{20};         ///< between looks for a free buffer
-constexpr std::size_t kOutboxBytes = 4u << 20;   ///< handed to the socket's queue at most
-constexpr std::size_t kJoinedBytes = 16 * 1024;  ///< a block this small travels in one TLS record with its header
-constexpr std::chrono::seconds kLastWords{1};    ///< for what is still to be written when a session ends
+constexpr milliseconds kBufferPause{20};        ///< between looks for a free buffer
+constexpr std::size_t kOutboxBytes = 4u << 20;  ///< handed to the socket's queue at most
+constexpr std::size_t kJoinedBytes =
+    16 * 1024;  ///< a block this small travels in one TLS record with its header
+constexpr std::chrono::seconds kLastWords{
+    1};  ///< for what is still to be written when a session ends
 
 }  // namespace
 
@@ -31,8 +33,9 @@ AnswerForm answer_form(const protocol::Conversation& talk) {
   return form;
 }
 
-Session::Session(Services& services, Pair& pair, SessionUser& user, std::unique_ptr<net::TlsStream> stream,
-                 protocol::Hello ours, std::string first, std::string address)
+Session::Session(Services& services, Pair& pair, SessionUser& user,
+                 std::unique_ptr<net::TlsStream> stream, protocol::Hello ours, std::string first,
+                 std::string address)
     : services_(services),
       pair_(pair),
       user_(user),
@@ -71,7 +74,8 @@ asio::awaitable<void> Session::run() {
   flush();
   while (!talk_.over()) co_await over_.wait();
   const auto give_up = std::chrono::steady_clock::now() + kLastWords;
-  while (outbox_bytes_ > 0 && std::chrono::steady_clock::now() < give_up) co_await written_.wait_for(milliseconds(50));
+  while (outbox_bytes_ > 0 && std::chrono::steady_clock::now() < give_up)
+    co_await written_.wait_for(milliseconds(50));
   stream_->close();
   tasks.cancel();
   co_await tasks.join();
@@ -110,7 +114,8 @@ void Session::leave(Errc code, std::string text) {
 }
 
 void Session::queue_output() {
-  if (outbox_bytes_ > kOutboxBytes) return;  // what a peer that does not read piles up is counted by the conversation
+  if (outbox_bytes_ > kOutboxBytes)
+    return;  // what a peer that does not read piles up is counted by the conversation
   auto control = talk_.take_output();
   if (control.empty()) return;
   outbox_bytes_ += control.size();
@@ -152,10 +157,12 @@ asio::awaitable<void> Session::read_loop() {
   }
   while (going && !talk_.over()) {
     std::span<std::byte> into(buffer);
-    if (incoming_) into = incoming_->block.bytes().subspan(filled_, incoming_->data.length - filled_);
+    if (incoming_)
+      into = incoming_->block.bytes().subspan(filled_, incoming_->data.length - filled_);
     auto got = co_await stream_->read(into);
     if (!got || *got == 0) {
-      talk_.disconnected(got ? Error(std::make_error_code(std::errc::connection_reset)) : got.error());
+      talk_.disconnected(got ? Error(std::make_error_code(std::errc::connection_reset))
+                             : got.error());
       break;
     }
     heard_ = std::chrono::steady_clock::now();
@@ -176,9 +183,11 @@ asio::awaitable<bool> Session::take_bytes(std::span<const std::byte> bytes) {
   while (!bytes.empty() && !talk_.over()) {
     const auto now = std::chrono::steady_clock::now();
     if (talk_.payload_left() > 0) {
-      const auto n = static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), talk_.payload_left()));
+      const auto n =
+          static_cast<std::size_t>(std::min<std::uint64_t>(bytes.size(), talk_.payload_left()));
       if (incoming_) {
-        std::ranges::copy(bytes.first(n), incoming_->block.bytes().begin() + static_cast<std::ptrdiff_t>(filled_));
+        std::ranges::copy(bytes.first(n),
+                          incoming_->block.bytes().begin() + static_cast<std::ptrdiff_t>(filled_));
         filled_ += n;
       }
       talk_.payload_passed(n, now);
@@ -274,12 +283,14 @@ asio::awaitable<void> Session::serve_loop() {
     }
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
-    std::erase_if(readers_, [&](const auto& entry) { return !pair_.ledger.find_given(entry.first); });
+    std::erase_if(readers_,
+                  [&](const auto& entry) { return !pair_.ledger.find_given(entry.first); });
     co_await answer(*want);
   }
 }
 
-storage::Source::Reader* Session::reader_of(const protocol::OfferId& id, const std::shared_ptr<storage::Source>& source) {
+storage::Source::Reader* Session::reader_of(const protocol::OfferId& id,
+                                            const std::shared_ptr<storage::Source>& source) {
   auto& [kept, reader] = readers_[id];
   if (kept != source) {
     kept = source;
@@ -304,8 +315,8 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
   if (talk_.over()) co_return;
   auto* reader = reader_of(want.id, source);
   auto buffer = block.bytes();
-  buffer = buffer.first(
-      static_cast<std::size_t>(std::min<std::uint64_t>(buffer.size(), talk_.theirs()->limits.block_bytes)));
+  buffer = buffer.first(static_cast<std::size_t>(
+      std::min<std::uint64_t>(buffer.size(), talk_.theirs()->limits.block_bytes)));
   const auto form = answer_form(talk_);
   auto job = [reader, &want, buffer, form] { return read_answer(*reader, want, buffer, form); };
   auto found = co_await async::run_on(services_.disk, std::move(job));

@@ -38,23 +38,26 @@ class SessionUser {
   virtual void happened(Pair& pair, Session& session, protocol::Event event) = 0;
   virtual void block_came(Pair& pair, Session& session, IncomingBlock block) = 0;
   /// The files of an offer of ours that this peer may be sent; none if there is no such offer.
-  virtual asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair, protocol::OfferId id) = 0;
+  virtual asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
+                                                                      protocol::OfferId id) = 0;
   virtual void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) = 0;
   /// A lane for this offer; false: not wanted, the connection is dropped.
-  virtual bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) = 0;
+  virtual bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
+                         net::RawConnection connection) = 0;
   /// Whether a lane for this offer may come: it is accepted and being carried out.
   virtual bool expects_lane(Pair& pair, const protocol::OfferId& id) = 0;
   /// `unanswered`: wants that were open here.
-  virtual void session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) = 0;
+  virtual void session_ended(Pair& pair, Session& session,
+                             std::vector<protocol::Want> unanswered) = 0;
 };
 
-/// The one control connection between two peers: moves bytes between a TlsStream and a Conversation, answers wants with
-/// blocks read on the disk pool. Control thread.
+/// The one control connection between two peers: moves bytes between a TlsStream and a
+/// Conversation, answers wants with blocks read on the disk pool. Control thread.
 class Session : public std::enable_shared_from_this<Session> {
  public:
   /// `first` are bytes already read behind the handshake. `dial` is 0 when the other side dialled.
-  Session(Services& services, Pair& pair, SessionUser& user, std::unique_ptr<net::TlsStream> stream, protocol::Hello ours,
-          std::string first, std::string address);
+  Session(Services& services, Pair& pair, SessionUser& user, std::unique_ptr<net::TlsStream> stream,
+          protocol::Hello ours, std::string first, std::string address);
   ~Session();
 
   /// Until the session is over and closed.
@@ -62,7 +65,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   protocol::Conversation& talk() { return talk_; }
   const protocol::Conversation& talk() const { return talk_; }
-  /// Sends what the conversation wants said and passes on what happened. After every call into talk().
+  /// Sends what the conversation wants said and passes on what happened. After every call into
+  /// talk().
   void flush();
   void leave(protocol::Errc code, std::string text = {});
   bool greeted() const { return talk_.theirs().has_value(); }
@@ -70,8 +74,10 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Pair& pair() { return pair_; }
   bool dialled() const { return talk_.ours().dial > 0; }
-  std::string remote() const { return remote_; }          ///< where the other side's packets come from
-  const std::string& dialled_at() const { return address_; }  ///< "host:port" that was dialled; empty if we did not
+  std::string remote() const { return remote_; }  ///< where the other side's packets come from
+  const std::string& dialled_at() const {
+    return address_;
+  }  ///< "host:port" that was dialled; empty if we did not
   std::chrono::system_clock::time_point since() const { return since_; }
   std::chrono::steady_clock::time_point heard() const { return heard_; }
   protocol::SessionKey key() const;
@@ -95,7 +101,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void end_block();
   void take_events();
   void queue_output();
-  storage::Source::Reader* reader_of(const protocol::OfferId& id, const std::shared_ptr<storage::Source>& source);
+  storage::Source::Reader* reader_of(const protocol::OfferId& id,
+                                     const std::shared_ptr<storage::Source>& source);
 
   Services& services_;
   Pair& pair_;
@@ -110,14 +117,16 @@ class Session : public std::enable_shared_from_this<Session> {
 
   std::deque<Outgoing> outbox_;
   std::size_t outbox_bytes_ = 0;
-  std::optional<IncomingBlock> incoming_;   ///< being filled
-  std::optional<protocol::Data> announced_; ///< its header was read, its buffer is not taken yet
+  std::optional<IncomingBlock> incoming_;    ///< being filled
+  std::optional<protocol::Data> announced_;  ///< its header was read, its buffer is not taken yet
   std::size_t filled_ = 0;
-  std::map<protocol::OfferId, std::pair<std::shared_ptr<storage::Source>, std::unique_ptr<storage::Source::Reader>>> readers_;
-  async::Event writable_;     ///< the outbox has something
-  async::Event written_;      ///< the outbox has less
-  async::Event wanted_;       ///< somebody wants bytes
-  async::Event clock_;        ///< the deadline moved
+  std::map<protocol::OfferId,
+           std::pair<std::shared_ptr<storage::Source>, std::unique_ptr<storage::Source::Reader>>>
+      readers_;
+  async::Event writable_;  ///< the outbox has something
+  async::Event written_;   ///< the outbox has less
+  async::Event wanted_;    ///< somebody wants bytes
+  async::Event clock_;     ///< the deadline moved
   async::Event over_;
   async::Event block_freed_;
 };

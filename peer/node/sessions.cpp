@@ -45,13 +45,17 @@ std::string dial_text(const std::string& who, const std::string& where, const Er
     return who + ": " + host + " refused the connection: is 'peer start' running there?";
   }
   if (error.code == std::errc::timed_out || error.code == std::errc::host_unreachable) {
-    return who + ": no answer from " + host + ": is it on, and may a firewall drop TCP there? (there: sudo ufw allow 56744/tcp)";
+    return who + ": no answer from " + host +
+           ": is it on, and may a firewall drop TCP there? (there: sudo ufw allow 56744/tcp)";
   }
   return who + ": " + host + " cannot be reached: " + base::escaped(error.text());
 }
 
 Sessions::Sessions(Services& services, Contacts& contacts, SessionUser& next)
-    : services_(services), contacts_(contacts), next_(next), tasks_(services.io.get_executor(), log_task_error) {}
+    : services_(services),
+      contacts_(contacts),
+      next_(next),
+      tasks_(services.io.get_executor(), log_task_error) {}
 
 Sessions::~Sessions() = default;
 
@@ -64,7 +68,8 @@ Pair& Sessions::pair(const protocol::PeerId& id) {
 protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const {
   protocol::Hello hello;
   hello.features = {"lanes", "xxh3", "zeros"};
-  if (!services_.settings.hidden || contacts_.is_contact(pair.id)) hello.name = services_.settings.name;
+  if (!services_.settings.hidden || contacts_.is_contact(pair.id))
+    hello.name = services_.settings.name;
   hello.agent = kAgent;
   hello.port = port_;
   hello.instance = services_.instance;
@@ -78,8 +83,8 @@ protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const 
 bool Sessions::may_come_in(const protocol::PeerId& id) const {
   if (id == services_.identity->id() || contacts_.is_blocked(id)) return false;
   if (contacts_.is_contact(id)) return true;
-  const auto strangers =
-      std::ranges::count_if(sessions_, [&](const auto& session) { return !contacts_.is_contact(session->pair().id); });
+  const auto strangers = std::ranges::count_if(
+      sessions_, [&](const auto& session) { return !contacts_.is_contact(session->pair().id); });
   return static_cast<std::size_t>(strangers) < kMaxStrangerSessions;
 }
 
@@ -88,7 +93,8 @@ void Sessions::welcome(asio::ip::tcp::socket socket) {
   const auto here = handshakes_.find(host);
   const bool many = here != handshakes_.end() && here->second >= kMaxHandshakesPerAddress;
   if (stopping_ || connections_ >= kMaxConnections || many) {
-    base::log(base::Level::warning, "sessions", "too many connections: one from " + host + " was closed");
+    base::log(base::Level::warning, "sessions",
+              "too many connections: one from " + host + " was closed");
     return;
   }
   tasks_.spawn("welcome " + host, take_in(std::move(socket), host));
@@ -97,7 +103,8 @@ void Sessions::welcome(asio::ip::tcp::socket socket) {
 asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string host) {
   const Counted counted(connections_);
   ++handshakes_[host];
-  auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls, net::TlsStream::Side::server);
+  auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls,
+                                                 net::TlsStream::Side::server);
   const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
   auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
   std::optional<Result<FirstWord>> word;
@@ -128,7 +135,9 @@ asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream
   for (;;) {
     auto got = co_await stream.read(buffer);
     if (!got) co_return std::move(got).error();
-    if (*got == 0) co_return Error(std::make_error_code(std::errc::connection_reset), "closed before a first message");
+    if (*got == 0)
+      co_return Error(std::make_error_code(std::errc::connection_reset),
+                      "closed before a first message");
     const auto bytes = std::span<const std::byte>(buffer).first(*got);
     auto taken = frames.feed(bytes);
     if (!taken) co_return std::move(taken).error();
@@ -139,23 +148,26 @@ asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream
     if (!message) co_return std::move(message).error();
     if (auto* attach = std::get_if<protocol::Attach>(&*message)) {
       word.attach = *attach;
-      word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken, bytes.size() - *taken);
+      word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken,
+                        bytes.size() - *taken);
     }
     co_return std::move(word);
   }
 }
 
-asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream, FirstWord word) {
+asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream,
+                                          FirstWord word) {
   const auto& attach = *word.attach;
   const auto fits = [&] {
     const auto& session = pair.session;
-    return session && !session->over() && !session->dialled() && session->key().dial == attach.dial &&
-           session->key().theirs == attach.instance;
+    return session && !session->over() && !session->dialled() &&
+           session->key().dial == attach.dial && session->key().theirs == attach.instance;
   };
   if (!fits() || pair.waiting_lanes >= kMaxWaitingLanes) co_return;  // closed without a hint why
   ++pair.waiting_lanes;
   const auto give_up = steady_clock::now() + protocol::kAttachWait;
-  while (!stopping_ && steady_clock::now() < give_up && fits() && !next_.expects_lane(pair, attach.id)) {
+  while (!stopping_ && steady_clock::now() < give_up && fits() &&
+         !next_.expects_lane(pair, attach.id)) {
     co_await services_.changed.wait_for(kLook);
   }
   --pair.waiting_lanes;
@@ -168,7 +180,8 @@ asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsSt
 
 // ---- going out
 
-asio::awaitable<Reached> Sessions::connect(trust::Address address, std::optional<protocol::PeerId> expected) {
+asio::awaitable<Reached> Sessions::connect(trust::Address address,
+                                           std::optional<protocol::PeerId> expected) {
   Reached reached;
   const auto where = address.text();
   auto socket = co_await net::dial(address.host, address.port, kDialTime);
@@ -177,7 +190,8 @@ asio::awaitable<Reached> Sessions::connect(trust::Address address, std::optional
     reached.text = socket.error().text();
     co_return reached;
   }
-  auto stream = std::make_unique<net::TlsStream>(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
+  auto stream = std::make_unique<net::TlsStream>(std::move(*socket), *services_.tls,
+                                                 net::TlsStream::Side::client);
   auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
   if (!shaken) {
     reached.code = shaken.error().code;
@@ -213,7 +227,9 @@ asio::awaitable<Reached> Sessions::connect(trust::Address address, std::optional
     reached.session = with.session;
   } else {
     reached.code = std::make_error_code(std::errc::connection_reset);
-    reached.text = "it closed the connection without a greeting: it may have blocked this peer, or takes no more strangers";
+    reached.text =
+        "it closed the connection without a greeting: it may have blocked this peer, or takes no "
+        "more strangers";
   }
   co_return reached;
 }
@@ -225,14 +241,16 @@ asio::awaitable<Reached> Sessions::reach(Pair& pair) {
   if (!pair.heard_at.empty()) addresses.push_back(pair.heard_at);
   const auto who = contacts_.called(pair.id);
   last.code = std::make_error_code(std::errc::host_unreachable);
-  last.text = who + ": no address is known; give one: peer add NAME ADDRESS, or let it dial this peer";
+  last.text =
+      who + ": no address is known; give one: peer add NAME ADDRESS, or let it dial this peer";
   for (const auto& text : addresses) {
     if (pair.session && !pair.session->over()) break;
     auto address = trust::parse_address(text, protocol::kDefaultPort);
     if (!address) continue;
     auto reached = co_await connect(*address, pair.id);
     if (reached.session) co_return reached;
-    if (!reached.met) reached.text = dial_text(who, address->text(), Error(reached.code, reached.text));
+    if (!reached.met)
+      reached.text = dial_text(who, address->text(), Error(reached.code, reached.text));
     if (reached.met || !last.met) last = std::move(reached);
   }
   if (pair.session && !pair.session->over()) {
@@ -258,7 +276,8 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
     if (reached.session) break;
     const auto spread = std::uniform_int_distribution<int>(80, 120)(jitter);
     const auto until = steady_clock::now() + pause * spread / 100;
-    while (!stopping_ && steady_clock::now() < until && !pair.session) co_await services_.changed.wait_for(until - steady_clock::now());
+    while (!stopping_ && steady_clock::now() < until && !pair.session)
+      co_await services_.changed.wait_for(until - steady_clock::now());
     pause = std::min(pause * 2, std::chrono::duration_cast<std::chrono::milliseconds>(kRedialMost));
   }
   pair.dialling = false;
@@ -275,12 +294,14 @@ void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t
   }
 }
 
-asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id) {
+asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session,
+                                          protocol::OfferId id) {
   const bool placed = co_await place_lane(pair, session, id);
   if (!placed) pair.lane_ended(id);
 }
 
-asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id) {
+asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> session,
+                                           protocol::OfferId id) {
   auto address = trust::parse_address(session->dialled_at(), protocol::kDefaultPort);
   if (!address) co_return false;
   auto socket = co_await net::dial(address->host, address->port, kDialTime);
@@ -295,19 +316,23 @@ asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> 
   const auto said = protocol::frame(attach);
   auto sent = co_await stream.write(std::as_bytes(std::span(said)));
   const auto give_up = steady_clock::now() + protocol::kAttachWait;
-  while (sent && !session->over() && !next_.expects_lane(pair, id) && steady_clock::now() < give_up) {
+  while (sent && !session->over() && !next_.expects_lane(pair, id) &&
+         steady_clock::now() < give_up) {
     co_await services_.changed.wait_for(kLook);
   }
-  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id)) co_return false;
+  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id))
+    co_return false;
   co_return next_.lane_came(pair, *session, id, stream.release());
 }
 
 // ---- sessions
 
-std::shared_ptr<Session> Sessions::begin(Pair& pair, std::unique_ptr<net::TlsStream> stream, std::uint64_t dial,
-                                         std::string first, std::string address) {
-  auto session = std::make_shared<Session>(services_, pair, *this, std::move(stream), hello_for(pair, dial), std::move(first),
-                                           std::move(address));
+std::shared_ptr<Session> Sessions::begin(Pair& pair, std::unique_ptr<net::TlsStream> stream,
+                                         std::uint64_t dial, std::string first,
+                                         std::string address) {
+  auto session =
+      std::make_shared<Session>(services_, pair, *this, std::move(stream), hello_for(pair, dial),
+                                std::move(first), std::move(address));
   sessions_.push_back(session);
   return session;
 }
@@ -332,7 +357,8 @@ void Sessions::happened(Pair& pair, Session& session, protocol::Event event) {
     greeted(pair, session);
   }
   if (const auto* over = std::get_if<protocol::Over>(&event)) {
-    base::log(base::Level::info, "sessions", contacts_.called(pair.id) + " at " + session.remote() + ": " + over->error.text());
+    base::log(base::Level::info, "sessions",
+              contacts_.called(pair.id) + " at " + session.remote() + ": " + over->error.text());
   }
   next_.happened(pair, session, std::move(event));
 }
@@ -346,9 +372,15 @@ void Sessions::greeted(Pair& pair, Session& session) {
     return;
   }
   switch (protocol::which_stays(old->key(), fresh->key(), services_.identity->id() < pair.id)) {
-    case protocol::Keep::the_old: keep(pair, old, fresh); break;
-    case protocol::Keep::the_new: keep(pair, fresh, old); break;
-    case protocol::Keep::the_old_if_it_answers: tasks_.spawn("duel", duel(old, fresh)); break;
+    case protocol::Keep::the_old:
+      keep(pair, old, fresh);
+      break;
+    case protocol::Keep::the_new:
+      keep(pair, fresh, old);
+      break;
+    case protocol::Keep::the_old_if_it_answers:
+      tasks_.spawn("duel", duel(old, fresh));
+      break;
     case protocol::Keep::the_new_if_it_answers:
       pair.session = fresh;
       tasks_.spawn("duel", duel(fresh, old));
@@ -358,13 +390,15 @@ void Sessions::greeted(Pair& pair, Session& session) {
 }
 
 /// Crossed dials: the better one stays unless it is silent.
-asio::awaitable<void> Sessions::duel(std::shared_ptr<Session> better, std::shared_ptr<Session> other) {
+asio::awaitable<void> Sessions::duel(std::shared_ptr<Session> better,
+                                     std::shared_ptr<Session> other) {
   const auto asked = steady_clock::now();
   if (!better->over()) {
     better->talk().ping();
     better->flush();
   }
-  while (!better->over() && !other->over() && better->heard() <= asked && steady_clock::now() < asked + protocol::kCrossedPing) {
+  while (!better->over() && !other->over() && better->heard() <= asked &&
+         steady_clock::now() < asked + protocol::kCrossedPing) {
     co_await services_.changed.wait_for(kLook);
   }
   auto& with = better->pair();
@@ -375,22 +409,26 @@ asio::awaitable<void> Sessions::duel(std::shared_ptr<Session> better, std::share
   }
 }
 
-void Sessions::keep(Pair& pair, const std::shared_ptr<Session>& stays, const std::shared_ptr<Session>& goes) {
+void Sessions::keep(Pair& pair, const std::shared_ptr<Session>& stays,
+                    const std::shared_ptr<Session>& goes) {
   if (!stays->over()) {
     pair.session = stays;
     stays->talk().sync(steady_clock::now());
     stays->flush();
   }
   // Of crossed ones only the lower ID closes the loser, or both might close what the other keeps.
-  const bool crossed = stays->dialled() != goes->dialled() && stays->key().theirs == goes->key().theirs;
-  if (!crossed || services_.identity->id() < pair.id) goes->leave(Errc::replaced, "a newer session took over");
+  const bool crossed =
+      stays->dialled() != goes->dialled() && stays->key().theirs == goes->key().theirs;
+  if (!crossed || services_.identity->id() < pair.id)
+    goes->leave(Errc::replaced, "a newer session took over");
 }
 
 void Sessions::session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) {
   if (pair.session.get() == &session) {
     pair.session.reset();
     for (const auto& other : sessions_) {
-      if (&other->pair() == &pair && other.get() != &session && other->greeted() && !other->over()) pair.session = other;
+      if (&other->pair() == &pair && other.get() != &session && other->greeted() && !other->over())
+        pair.session = other;
     }
     if (pair.session) {
       pair.session->talk().sync(steady_clock::now());

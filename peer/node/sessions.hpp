@@ -21,14 +21,14 @@ namespace peer::node {
 
 /// What came of dialling.
 struct Reached {
-  std::shared_ptr<Session> session;       ///< greeted; or none
-  std::optional<protocol::PeerId> met;    ///< another identity than expected answered
-  std::error_code code;                   ///< why there is no session
+  std::shared_ptr<Session> session;     ///< greeted; or none
+  std::optional<protocol::PeerId> met;  ///< another identity than expected answered
+  std::error_code code;                 ///< why there is no session
   std::string text;
 };
 
-/// Every connection with other peers: who may come in, whom we dial, which of two sessions of a pair stays, lanes. Passes what
-/// happens on to the next user. Control thread.
+/// Every connection with other peers: who may come in, whom we dial, which of two sessions of a
+/// pair stays, lanes. Passes what happens on to the next user. Control thread.
 class Sessions : public SessionUser {
  public:
   Sessions(Services& services, Contacts& contacts, SessionUser& next);
@@ -39,9 +39,12 @@ class Sessions : public SessionUser {
 
   /// A socket the listener took.
   void welcome(asio::ip::tcp::socket socket);
-  /// Dials one address. With `expected`, another identity there ends in `met` before anything was said.
-  asio::awaitable<Reached> connect(trust::Address address, std::optional<protocol::PeerId> expected);
-  /// The session with this peer, dialled at its known addresses one after the other if there is none.
+  /// Dials one address. With `expected`, another identity there ends in `met` before anything was
+  /// said.
+  asio::awaitable<Reached> connect(trust::Address address,
+                                   std::optional<protocol::PeerId> expected);
+  /// The session with this peer, dialled at its known addresses one after the other if there is
+  /// none.
   asio::awaitable<Reached> reach(Pair& pair);
   /// Redials with growing pauses until there is a session, for as long as `has_business` says so.
   void keep_trying(Pair& pair);
@@ -50,50 +53,66 @@ class Sessions : public SessionUser {
   /// We dialled the session: we open its lanes.
   void open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count);
 
-  void set_port(std::uint16_t port) { port_ = port; }  ///< where we listen, for our `hello`s; 0: nowhere
+  void set_port(std::uint16_t port) {
+    port_ = port;
+  }  ///< where we listen, for our `hello`s; 0: nowhere
   /// Says `leaving` everywhere and waits for every connection to end.
   asio::awaitable<void> stop();
   std::size_t count() const { return sessions_.size(); }
 
   // What sessions tell.
   void happened(Pair& pair, Session& session, protocol::Event event) override;
-  void block_came(Pair& pair, Session& session, IncomingBlock block) override { next_.block_came(pair, session, std::move(block)); }
-  asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair, protocol::OfferId id) override {
+  void block_came(Pair& pair, Session& session, IncomingBlock block) override {
+    next_.block_came(pair, session, std::move(block));
+  }
+  asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
+                                                              protocol::OfferId id) override {
     return next_.source_of(pair, id);
   }
-  void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) override { next_.bytes_sent(pair, id, bytes); }
-  bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id, net::RawConnection connection) override {
+  void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) override {
+    next_.bytes_sent(pair, id, bytes);
+  }
+  bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
+                 net::RawConnection connection) override {
     return next_.lane_came(pair, session, id, std::move(connection));
   }
-  bool expects_lane(Pair& pair, const protocol::OfferId& id) override { return next_.expects_lane(pair, id); }
+  bool expects_lane(Pair& pair, const protocol::OfferId& id) override {
+    return next_.expects_lane(pair, id);
+  }
   void session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) override;
 
  private:
   struct FirstWord {
-    std::optional<protocol::Attach> attach;  ///< else a `hello`, or something the conversation will refuse
-    std::string bytes;                       ///< what was read: all of it, or what follows the `attach`
+    std::optional<protocol::Attach>
+        attach;         ///< else a `hello`, or something the conversation will refuse
+    std::string bytes;  ///< what was read: all of it, or what follows the `attach`
   };
   asio::awaitable<void> take_in(asio::ip::tcp::socket socket, std::string host);
   asio::awaitable<Result<FirstWord>> first_word(net::TlsStream& stream);
-  asio::awaitable<void> take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream, FirstWord word);
-  asio::awaitable<void> dial_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id);
-  asio::awaitable<bool> place_lane(Pair& pair, std::shared_ptr<Session> session, protocol::OfferId id);
+  asio::awaitable<void> take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream,
+                                  FirstWord word);
+  asio::awaitable<void> dial_lane(Pair& pair, std::shared_ptr<Session> session,
+                                  protocol::OfferId id);
+  asio::awaitable<bool> place_lane(Pair& pair, std::shared_ptr<Session> session,
+                                   protocol::OfferId id);
   asio::awaitable<void> redial(Pair& pair);
   asio::awaitable<void> duel(std::shared_ptr<Session> better, std::shared_ptr<Session> other);
   asio::awaitable<void> run_session(std::shared_ptr<Session> session);
-  std::shared_ptr<Session> begin(Pair& pair, std::unique_ptr<net::TlsStream> stream, std::uint64_t dial, std::string first,
-                                 std::string address);
+  std::shared_ptr<Session> begin(Pair& pair, std::unique_ptr<net::TlsStream> stream,
+                                 std::uint64_t dial, std::string first, std::string address);
   bool may_come_in(const protocol::PeerId& id) const;
   protocol::Hello hello_for(const Pair& pair, std::uint64_t dial) const;
   void greeted(Pair& pair, Session& session);
-  void keep(Pair& pair, const std::shared_ptr<Session>& stays, const std::shared_ptr<Session>& goes);
+  void keep(Pair& pair, const std::shared_ptr<Session>& stays,
+            const std::shared_ptr<Session>& goes);
 
   Services& services_;
   Contacts& contacts_;
   SessionUser& next_;
   std::map<protocol::PeerId, std::unique_ptr<Pair>> pairs_;
   std::list<std::shared_ptr<Session>> sessions_;
-  std::map<std::string, std::size_t> handshakes_;  ///< by address: connections not yet authenticated
+  std::map<std::string, std::size_t>
+      handshakes_;  ///< by address: connections not yet authenticated
   std::size_t connections_ = 0;
   std::uint16_t port_ = 0;
   bool stopping_ = false;

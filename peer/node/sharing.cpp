@@ -84,7 +84,8 @@ void Sharing::happened(Pair& pair, Session& session, protocol::Event event) {
       it->second->listing = std::move(came->listing);
       it->second->answered = true;
     }
-  } else if (const auto* trouble = std::get_if<protocol::Troubled>(&event); trouble && trouble->trouble.request) {
+  } else if (const auto* trouble = std::get_if<protocol::Troubled>(&event);
+             trouble && trouble->trouble.request) {
     const auto& why = trouble->trouble;
     if (const auto it = lists_.find(*why.request); it != lists_.end()) {
       it->second->error = why.text.empty() ? why.code : why.text;
@@ -100,7 +101,8 @@ void Sharing::happened(Pair& pair, Session& session, protocol::Event event) {
   services_.changed.notify_all();
 }
 
-void Sharing::refuse(Session& session, const protocol::RequestId& request, Errc code, std::string about, std::string text) {
+void Sharing::refuse(Session& session, const protocol::RequestId& request, Errc code,
+                     std::string about, std::string text) {
   if (session.over()) return;
   protocol::Trouble trouble;
   trouble.code = protocol::wire_code(code);
@@ -111,7 +113,8 @@ void Sharing::refuse(Session& session, const protocol::RequestId& request, Errc 
   session.flush();
 }
 
-asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> session, protocol::List list) {
+asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> session,
+                                           protocol::List list) {
   protocol::Listing listing;
   listing.request = list.request;
   if (list.path.empty()) {
@@ -133,7 +136,9 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
       co_return;
     }
-    auto job = [folder = share->folder, path = rest, cursor = list.cursor] { return storage::browse(folder, path, cursor); };
+    auto job = [folder = share->folder, path = rest, cursor = list.cursor] {
+      return storage::browse(folder, path, cursor);
+    };
     auto page = co_await async::run_on(services_.disk, std::move(job));
     if (!page) {
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
@@ -148,7 +153,8 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
 }
 
 /// The answer to a `get` is an offer of exactly what was asked.
-asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> session, protocol::Get get) {
+asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> session,
+                                          protocol::Get get) {
   const auto key = std::make_pair(pair.id, get.request);
   if (gets_seen_.contains(key)) co_return;  // the same request; its offer is repeated by itself
   if (gets_seen_.size() > kGetsRemembered) gets_seen_.clear();
@@ -159,20 +165,27 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
     const auto* share = find(pair.id, name);
     Result<std::string> local(std::error_code(protocol::make_error_code(Errc::not_shared)));
     if (share) {
-      auto job = [folder = share->folder, inner = rest] { return storage::resolve_shared(folder, inner); };
+      auto job = [folder = share->folder, inner = rest] {
+        return storage::resolve_shared(folder, inner);
+      };
       local = co_await async::run_on(services_.disk, std::move(job));
     }
     if (!local) {
       gets_seen_.erase(key);
-      refuse(*session, get.request, Errc::not_shared, "get", base::quoted(path.bytes()) + " is not shared with you");
+      refuse(*session, get.request, Errc::not_shared, "get",
+             base::quoted(path.bytes()) + " is not shared with you");
       co_return;
     }
     options.paths.push_back(std::move(*local));
-    if (get.paths.size() == 1) options.as = std::string(path.name());  // a share's folder may be called otherwise
+    if (get.paths.size() == 1)
+      options.as = std::string(path.name());  // a share's folder may be called otherwise
   }
   std::string failed;
   try {
     storage::ScanProgress progress;
+    scans_.insert(&progress);
+    const std::shared_ptr<void> scanning(nullptr,
+                                         [this, &progress](void*) { scans_.erase(&progress); });
     auto scanned = co_await scan_for_offer(services_, std::move(options), progress);
     OfferWords words;
     words.expires = protocol::kDefaultExpiry;
@@ -189,8 +202,9 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
 
 // ---- asked by this user
 
-asio::awaitable<void> Sharing::list(Pair& pair, std::shared_ptr<Session> session, std::string path,
-                                    std::function<void(const std::vector<protocol::ListedEntry>&)> page) {
+asio::awaitable<void> Sharing::list(
+    Pair& pair, std::shared_ptr<Session> session, std::string path,
+    std::function<void(const std::vector<protocol::ListedEntry>&)> page) {
   std::string cursor;
   do {
     protocol::List list;
@@ -207,9 +221,12 @@ asio::awaitable<void> Sharing::list(Pair& pair, std::shared_ptr<Session> session
     }
     lists_.erase(list.request);
     const auto who = contacts_.called(pair.id);
-    if (!open->answered) throw Failure(Exit::timed_out, who + " did not answer the question what it shares: try again");
+    if (!open->answered)
+      throw Failure(Exit::timed_out,
+                    who + " did not answer the question what it shares: try again");
     if (!open->error.empty()) {
-      throw Failure(Exit::unknown, "list " + base::quoted(path) + " of " + who + ": it says: " + base::escaped(open->error));
+      throw Failure(Exit::unknown, "list " + base::quoted(path) + " of " + who +
+                                       ": it says: " + base::escaped(open->error));
     }
     page(open->listing.entries);
     const bool moved = open->listing.cursor != cursor;
@@ -219,6 +236,7 @@ asio::awaitable<void> Sharing::list(Pair& pair, std::shared_ptr<Session> session
 }
 
 asio::awaitable<void> Sharing::stop() {
+  for (auto* progress : scans_) progress->stop = true;
   tasks_.cancel();
   co_await tasks_.join();
 }

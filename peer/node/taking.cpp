@@ -19,12 +19,14 @@ constexpr std::chrono::seconds kRemedyLooks{5};
 constexpr std::chrono::seconds kDiskRetry{60};
 
 bool is_space_trouble(const std::error_code& code) {
-  return code == std::errc::no_space_on_device || code == std::error_code(EDQUOT, std::generic_category());
+  return code == std::errc::no_space_on_device ||
+         code == std::error_code(EDQUOT, std::generic_category());
 }
 
 }  // namespace
 
-Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer, storage::LandingPlan plan, std::uint64_t round)
+Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer,
+               storage::LandingPlan plan, std::uint64_t round)
     : services_(services),
       offers_(offers),
       pair_(pair),
@@ -139,14 +141,17 @@ asio::awaitable<void> Taking::store_loop() {
       auto job = [writer, block]() -> Result<void> {
         const auto& what = block->data;
         if (what.zeros()) return writer->store_zeros(what.offset, what.length);
-        return writer->store(what.offset, block->block.bytes().first(static_cast<std::size_t>(what.length)), *what.digest);
+        return writer->store(what.offset,
+                             block->block.bytes().first(static_cast<std::size_t>(what.length)),
+                             *what.digest);
       };
       result = co_await async::run_on(services_.disk, std::move(job));
     }
     queued_bytes_ -= data.payload();
     const auto session = next.session.lock();
     stored(session.get(), range, std::move(result));
-    if (data.zeros() && *data.until > range.end && session && session == pair_.session && !session->over()) {
+    if (data.zeros() && *data.until > range.end && session && session == pair_.session &&
+        !session->over()) {
       if (const auto hole = intake_->take_within({range.end, *data.until})) {
         protocol::Want want;
         want.id = data.id;
@@ -173,7 +178,9 @@ void Taking::stored(Session* session, const protocol::Range& range, Result<void>
   intake_->give_back(range);
   if (result.error().code.category() == protocol::category()) {
     bad_block(result.error());
-    if (session) session->leave(protocol::Errc::bad_digest, wire_text(result.error().text(), protocol::kMaxTextBytes));
+    if (session)
+      session->leave(protocol::Errc::bad_digest,
+                     wire_text(result.error().text(), protocol::kMaxTextBytes));
   } else {
     disk_trouble(result.error());
   }
@@ -201,7 +208,8 @@ void Taking::want_on_session() {
   auto& talk = session->talk();
   bool said = false;
   const auto want_bytes = std::min(kSessionWantBytes, talk.theirs()->limits.open_want_bytes);
-  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes && talk.asked().room(want_bytes)) {
+  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes &&
+         talk.asked().room(want_bytes)) {
     const auto range = intake_->take(want_bytes);
     if (!range) break;
     protocol::Want want;
@@ -240,7 +248,8 @@ void Taking::entry_gone(const protocol::Gone& gone) {
 }
 
 void Taking::give_back(const protocol::Want& want) {
-  if (intake_ && want.of == protocol::Of::stream) intake_->give_back({want.offset, want.offset + want.length});
+  if (intake_ && want.of == protocol::Of::stream)
+    intake_->give_back({want.offset, want.offset + want.length});
 }
 
 void Taking::session_changed() {
@@ -251,7 +260,9 @@ void Taking::session_changed() {
 bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs) {
   if (stopping_ || !intake_ || lanes_.size() >= protocol::kMaxLanes) return false;
   const auto self = shared_from_this();
-  const auto post = [self](auto work) { asio::post(self->services_.io, [self, work] { work(*self); }); };
+  const auto post = [self](auto work) {
+    asio::post(self->services_.io, [self, work] { work(*self); });
+  };
   const auto slot = lanes_.emplace(lanes_.end());
   TakingLane::Hooks hooks;
   hooks.first_block = [post] { post([](Taking& t) { t.lanes_deliver_ = true; }); };
@@ -268,7 +279,8 @@ bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs
     });
   };
   try {
-    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs, paused_, std::move(hooks));
+    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs,
+                                         paused_, std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
     base::log(base::Level::warning, "taking", std::string("a lane was not begun: ") + error.what());
     lanes_.erase(slot);
@@ -315,14 +327,17 @@ void Taking::disk_trouble(const Error& error) {
   offer_->trouble = trouble;
   offer_->trouble_is_ours = true;
   troubled_ = steady_clock::now();
-  base::log(base::Level::warning, "taking", "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
+  base::log(base::Level::warning, "taking",
+            "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
   services_.changed.notify_all();
 }
 
 void Taking::bad_block(const Error& error) {
-  base::log(base::Level::warning, "taking", "offer " + std::to_string(offer_->row.number) + ": " + error.text());
+  base::log(base::Level::warning, "taking",
+            "offer " + std::to_string(offer_->row.number) + ": " + error.text());
   if (++bad_blocks_ < kBadBlocksAllowed) return;
-  failure_ = "the bytes that arrived are not those announced (" + error.text() + "); nothing of them was kept";
+  failure_ = "the bytes that arrived are not those announced (" + error.text() +
+             "); nothing of them was kept";
   offer_->trouble.emplace();
   offer_->trouble->code = protocol::wire_code(protocol::Errc::bad_digest);
   wake_.notify_all();
@@ -331,13 +346,15 @@ void Taking::bad_block(const Error& error) {
 void Taking::show_progress() {
   if (!intake_) return;
   const auto progress = intake_->progress();
-  const bool moved = progress.have_bytes != offer_->row.bytes_done || progress.have_files != offer_->row.files_done;
+  const bool moved = progress.have_bytes != offer_->row.bytes_done ||
+                     progress.have_files != offer_->row.files_done;
   offer_->row.bytes_done = progress.have_bytes;
   offer_->row.files_done = progress.have_files;
   offer_->row.failed = progress.failed_entries;
   offer_->current = progress.current;
   offer_->meter.sample(progress.have_bytes, steady_clock::now());
-  services_.space.update(offer_->row.id, progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes));
+  services_.space.update(
+      offer_->row.id, progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes));
   if (moved) services_.changed.notify_all();
 }
 

@@ -19,8 +19,9 @@
 
 namespace peer::node {
 
-/// The taker's side of one accepted offer being carried out: keeps the session and the lanes wanting what the intake lacks,
-/// and delivers. Control thread; disk work goes to the pool or happens on lanes.
+/// The taker's side of one accepted offer being carried out: keeps the session and the lanes
+/// wanting what the intake lacks, and delivers. Control thread; disk work goes to the pool or
+/// happens on lanes.
 class Taking : public std::enable_shared_from_this<Taking> {
  public:
   struct Ending {
@@ -29,7 +30,8 @@ class Taking : public std::enable_shared_from_this<Taking> {
     std::string text;  ///< failed: why
   };
 
-  Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer, storage::LandingPlan plan, std::uint64_t round);
+  Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer, storage::LandingPlan plan,
+         std::uint64_t round);
   ~Taking();
 
   /// Until everything chosen is delivered, it failed for good, or stop(). Joins its lanes.
@@ -72,7 +74,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   storage::LandingPlan plan_;
   std::uint64_t round_;
   std::shared_ptr<storage::Intake> intake_;
-  std::unique_ptr<storage::Intake::Writer> writer_;   ///< of the session's blocks
+  std::unique_ptr<storage::Intake::Writer> writer_;  ///< of the session's blocks
   std::shared_ptr<std::atomic<bool>> paused_ = std::make_shared<std::atomic<bool>>(false);
 
   struct Queued {
@@ -83,11 +85,11 @@ class Taking : public std::enable_shared_from_this<Taking> {
   std::uint64_t queued_bytes_ = 0;
   std::list<std::unique_ptr<TakingLane>> lanes_;
   std::list<std::unique_ptr<TakingLane>> ended_lanes_;
-  bool lanes_deliver_ = false;      ///< a lane has brought a block: the session need not
+  bool lanes_deliver_ = false;  ///< a lane has brought a block: the session need not
   bool recheck_done_ = false;
   bool stopping_ = false;
   unsigned bad_blocks_ = 0;
-  std::string failure_;             ///< not empty: cannot go on, for good
+  std::string failure_;  ///< not empty: cannot go on, for good
   async::Event wake_;
   async::Event queue_event_;
   std::chrono::steady_clock::time_point looked_{};
