@@ -176,6 +176,10 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
              base::quoted(path.bytes()) + " is not shared with you");
       co_return;
     }
+    // A link swapped in meanwhile must not lead out of the share; paths of several shares have been
+    // confined one by one above.
+    options.beneath =
+        options.paths.empty() || options.beneath == share->folder ? share->folder : "";
     options.paths.push_back(std::move(*local));
     if (get.paths.size() == 1)
       options.as = std::string(path.name());  // a share's folder may be called otherwise
