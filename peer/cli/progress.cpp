@@ -141,8 +141,9 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
     lines.push_back(fact_line(offer, timing));
     add_failures(lines, offer);
     if (state == "partial")
-      lines.push_back("the rest stays on offer: " +
-                      common.command((incoming ? "accept " : "wait ") + number));
+      lines.push_back(incoming ? "the rest stays on offer: " + common.command("accept " + number)
+                               : "the rest stays on offer; to end that: " +
+                                     common.command("cancel " + number));
   } else if (state == "rejected") {
     lines.push_back(incoming ? "offer " + number + " is rejected" + because
                              : who + " rejected offer " + number + because);
