@@ -148,7 +148,8 @@ struct Done {
   std::uint64_t round = 1;  ///< of the `accept` it ends
   std::uint64_t files = 0;  ///< delivered in this round
   std::uint64_t bytes = 0;
-  std::uint64_t failed = 0;  ///< chosen entries that did not arrive: failed on the taker's side, or gone
+  std::uint64_t failed =
+      0;  ///< chosen entries that did not arrive: failed on the taker's side, or gone
   std::vector<Failure> failures;  ///< the first kMaxFailuresNamed of them
   bool complete = true;           ///< nothing of this offer will be wanted again
   friend bool operator==(const Done&, const Done&) = default;

@@ -49,7 +49,8 @@ void SpaceBook::update(const protocol::OfferId& id, std::uint64_t bytes_left) {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->promises.find(id);
   // Never more than was reserved: holes count in what is left, but take no space.
-  if (found != impl_->promises.end()) found->second.bytes = std::min(found->second.bytes, bytes_left);
+  if (found != impl_->promises.end())
+    found->second.bytes = std::min(found->second.bytes, bytes_left);
 }
 
 void SpaceBook::release(const protocol::OfferId& id) {
