@@ -1,15 +1,17 @@
 #!/bin/sh
-# All tests: unit, simulation, end to end; again under AddressSanitizer and UBSan; what runs on several threads under ThreadSanitizer; the
-# fuzz targets for a short while where clang is there. Ends with `N passed, N failed`. Build folders: build/test-*, reused.
+# All tests. Ends with `N passed, N failed`. Build folders: build/test-*, reused.
 #
-#   tests/run.sh            everything
-#   tests/run.sh plain      only the first part (also: sanitizers, threads, fuzz)
+#   tests/run.sh              everything
+#   tests/run.sh release      end to end, over the program as it is shipped
+#   tests/run.sh sanitizers   unit, simulation, end to end and the fuzz corpora under AddressSanitizer and UBSan
+#   tests/run.sh threads      what runs on several threads under ThreadSanitizer
+#   tests/run.sh fuzz         the fuzz targets for a short while, with clang's libFuzzer
 set -u
 cd "$(dirname "$0")/.."
 . examples/packages.sh
 install_packages || exit 1
 
-parts=${*:-plain sanitizers threads fuzz}
+parts=${*:-release sanitizers threads fuzz}
 jobs=${JOBS:-$(nproc)}
 passed=0
 failed=0
@@ -37,10 +39,9 @@ run() {
 
 # fuzz TARGET CORPUS: a short while of new inputs; the corpus itself is replayed with the other tests.
 fuzz() {
+  program=build/test-fuzz/tests/fuzz/fuzz_$1
   fresh=$(mktemp -d)
-  if [ -f build/test-plain/build.ninja ] || meson setup build/test-plain > /dev/null &&
-    ninja -C build/test-plain "tests/fuzz/fuzz_$1" > /dev/null &&
-    "build/test-plain/tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_SECONDS:-5}" -artifact_prefix="build/fuzz-$1-" "$fresh" "tests/data/$2" > "build/fuzz-$1.log" 2>&1; then
+  if "$program" -max_total_time="${FUZZ_SECONDS:-5}" -artifact_prefix="build/fuzz-$1-" "$fresh" "tests/data/$2" > "build/fuzz-$1.log" 2>&1; then
     echo "fuzz $1: nothing found"
     passed=$((passed + 1))
   else
@@ -59,28 +60,30 @@ mkdir -p build
 for part in $parts; do
   echo "== $part"
   case $part in
-    plain)
-      build test-plain && run test-plain
+    release)
+      targets=peer/peer
+      build test-release && run test-release --suite e2e
       ;;
     sanitizers)
       export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-      build test-asan -Dbuildtype=debugoptimized -Db_sanitize=address,undefined -Db_lundef=false &&
+      targets=
+      build test-asan -Dbuildtype=debugoptimized -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false &&
         PEER_TEST_PATIENCE=4 run test-asan --timeout-multiplier 4
       ;;
     threads)
       targets='peer/peer tests/unit/unit_net'
       # Address space randomisation of recent kernels gets in the way of g++ 12's ThreadSanitizer.
-      build test-tsan -Dbuildtype=debugoptimized -Db_sanitize=thread -Db_lundef=false -Dcpp_args=-Wno-tsan &&
-        targets= PEER_TEST_PATIENCE=4 PEER_TEST_SMOKE=1 TSAN_OPTIONS=halt_on_error=1 run test-tsan --timeout-multiplier 4 --wrap "setarch $(uname -m) -R" \
+      build test-tsan -Dbuildtype=debugoptimized -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dcpp_args=-Wno-tsan &&
+        PEER_TEST_PATIENCE=4 TSAN_OPTIONS=halt_on_error=1 run test-tsan --timeout-multiplier 4 --wrap "setarch $(uname -m) -R" \
           'unit net' 'e2e smoke' 'e2e crowd'
       ;;
     fuzz)
-      if command -v clang++ > /dev/null; then
-        for target in message:wire manifest:manifest frame:frame; do
-          fuzz "${target%%:*}" "${target##*:}"
-        done
-      else
-        echo 'skipped: no clang++'
+      install_packages clang libclang-rt-dev || exit 1
+      targets='tests/fuzz/fuzz_message tests/fuzz/fuzz_manifest tests/fuzz/fuzz_frame'
+      if build test-fuzz; then
+        fuzz message wire
+        fuzz manifest manifest
+        fuzz frame frame
       fi
       ;;
     *)
