@@ -120,7 +120,10 @@ void Conversation::payload_passed(std::uint64_t bytes, Time now) {
   if (over_) return;
   assert(bytes <= payload_left_);
   payload_left_ -= bytes;
-  if (bytes > 0) heard_ = now;
+  if (bytes == 0) return;
+  heard_ = now;
+  if (!block_since_) block_since_ = now;
+  if (payload_left_ == 0) block_since_.reset();
 }
 
 void Conversation::disconnected(Error error) { end_session(std::move(error), false); }
@@ -173,13 +176,18 @@ void Conversation::cannot_read(std::string_view body, const Error& error) {
 std::optional<Time> Conversation::deadline() const {
   if (over_ || lane_) return std::nullopt;
   if (!theirs_) return started_ + kHandshakeTime;
-  return (pinged_ && *pinged_ > heard_ ? *pinged_ : heard_) + kPingAfter;
+  const auto ping = (pinged_ && *pinged_ > heard_ ? *pinged_ : heard_) + kPingAfter;
+  return block_since_ ? std::min(ping, *block_since_ + kBlockTime) : ping;
 }
 
 void Conversation::timed_out(Time now) {
   const auto due = deadline();
   if (!due || now < *due) return;
   if (!theirs_) return fail(Errc::timed_out, "no hello came");
+  if (block_since_ && now - *block_since_ >= kBlockTime) {
+    return fail(Errc::timed_out,
+                "a block was not whole after " + std::to_string(kBlockTime.count()) + " s");
+  }
   // A process that was stopped itself looks at its clock late: nobody is given up unasked.
   const bool asked = pinged_ && *pinged_ > heard_;
   if (asked && now - heard_ >= kSilenceLimit)

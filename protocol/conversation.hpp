@@ -226,6 +226,7 @@ class Conversation {
   ServedWants served_;
   std::uint64_t payload_left_ = 0;
   bool payload_wanted_ = false;
+  std::optional<Time> block_since_;  ///< its first raw byte came, its last did not
   std::vector<Event> events_;
   std::string output_;
   std::string rest_;

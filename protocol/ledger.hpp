@@ -95,6 +95,8 @@ class Ledger {
   std::optional<Ended> find_ended(const OfferId& id) const;
   /// Whether this pair has used the id, either way, and it is not forgotten.
   bool knows(const OfferId& id) const;
+  /// Nothing was ever agreed or asked, or all of it is forgotten.
+  bool empty() const { return given_.empty() && taken_.empty() && gets_.empty() && ended_.empty(); }
 
  private:
   friend class Conversation;  // what the peer says changes these too

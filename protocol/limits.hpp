@@ -87,6 +87,8 @@ inline constexpr seconds kHandshakeTime{
 inline constexpr seconds kPingAfter{15};  ///< of silence from the other side
 inline constexpr seconds kSilenceLimit{
     45};  ///< no byte for so long: two pings missed and a slow Wi-Fi roam
+inline constexpr seconds kBlockTime{
+    120};  ///< from the first to the last raw byte of a block on the session: over 2 KB/s
 inline constexpr seconds kAttachWait{10};  ///< an `attach` ahead of its `accept` waits so long
 inline constexpr seconds kCrossedPing{
     5};  ///< of crossed sessions the better one must answer a `ping` within this

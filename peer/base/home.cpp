@@ -140,6 +140,12 @@ Result<Home> Home::locate(const std::string& given) {
   return home;
 }
 
+bool Home::is_spooled(const std::string& path) const {
+  const auto name = path.rfind('/');
+  return name == spool.size() && path.starts_with(spool) &&
+         path.find_first_not_of('.', name + 1) != std::string::npos;
+}
+
 std::string downloads_folder() {
   const std::string variable = absolute_variable("XDG_DOWNLOAD_DIR");
   if (!variable.empty()) return variable;

@@ -25,6 +25,10 @@ struct Home {
   /// through a link), or is one that everybody writes in, as /tmp. A home of ours that others may
   /// write in loses that permission.
   static Result<Home> locate(const std::string& given);
+
+  /// Whether this is a copy of a standard input that `peer offer -` made. Such a file is ours to
+  /// remove.
+  bool is_spooled(const std::string& path) const;
 };
 
 /// XDG_DOWNLOAD_DIR (environment, then user-dirs.dirs), else ~/Downloads.

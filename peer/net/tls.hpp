@@ -61,8 +61,9 @@ class TlsStream {
   /// the socket's. The client's side succeeds before the server has judged its certificate: only
   /// its first read tells.
   asio::awaitable<Result<void>> handshake();
-  protocol::PeerId peer_id() const;  ///< after handshake(); zeros before
-  std::string remote() const;        ///< "192.168.1.7:56744", as it was when this was made
+  protocol::PeerId peer_id() const;    ///< after handshake(); zeros before
+  std::string remote_network() const;  ///< network_text() of it
+  std::string remote() const;          ///< "192.168.1.7:56744", as it was when this was made
 
   /// At least one byte, or 0 at a clean end (close_notify); a cut is TlsErrc::truncated or the
   /// socket's error. Pieces of at most 256 KiB. `buffer` is not empty

@@ -27,10 +27,10 @@ namespace {
 
 Error aborted() { return Error(std::make_error_code(std::errc::operation_canceled)); }
 
-std::string remote_of(const tcp::socket& socket) {
+/// The unspecified address if the connection is gone already.
+tcp::endpoint remote_of(const tcp::socket& socket) {
   asio::error_code error;
-  const auto endpoint = socket.remote_endpoint(error);
-  return error ? std::string("an unknown address") : endpoint_text(endpoint);
+  return socket.remote_endpoint(error);
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ struct TlsStream::Impl {
 
   tcp::socket socket;
   SSL* ssl;
-  std::string remote;
+  tcp::endpoint remote;
   std::optional<TlsIo> io;
   protocol::PeerId peer_id;
   bool closed = false;
@@ -238,7 +238,8 @@ asio::awaitable<Result<void>> TlsStream::handshake() { return Impl::shake_hands(
 
 protocol::PeerId TlsStream::peer_id() const { return impl_->peer_id; }
 
-std::string TlsStream::remote() const { return impl_->remote; }
+std::string TlsStream::remote() const { return endpoint_text(impl_->remote); }
+std::string TlsStream::remote_network() const { return network_text(impl_->remote.address()); }
 
 asio::awaitable<Result<std::size_t>> TlsStream::read(std::span<std::byte> buffer) {
   return Impl::read(impl_, buffer);

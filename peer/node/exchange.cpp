@@ -1,14 +1,10 @@
 #include "node/exchange.hpp"
 
 #include <algorithm>
-#include <asio/cancellation_state.hpp>
-#include <asio/steady_timer.hpp>
-#include <asio/this_coro.hpp>
 #include <ctime>
 #include <utility>
 
 #include "async/run_on.hpp"
-#include "node/failure.hpp"
 #include "node/fetching.hpp"
 #include "node/tasks.hpp"
 
@@ -18,8 +14,6 @@ using protocol::Direction;
 using std::chrono::steady_clock;
 
 namespace {
-
-constexpr std::chrono::seconds kExpiryLook{5};
 
 /// A wall-clock end as a point of the steady clock, so that a jump of the wall clock moves nothing
 /// that is open.
@@ -88,14 +82,21 @@ void Exchange::restore() {
     offer->from_stranger = !contacts_.is_contact(row.peer);
     auto taken = taken_from(row);
     const auto where = taken.state;
+    const auto chosen = taken.accept ? taken.accept->bytes : 0;
     pair.ledger.restore(std::move(taken));
     if (where == protocol::TakenOffer::State::accepted) {
-      start_taking(offer, plan_from_json(row.options));
+      auto plan = plan_from_json(row.options);
+      std::uint64_t missing = 0;  // if it does not fit any more, the disk will tell
+      const auto left = chosen - std::min(row.bytes_done, chosen);
+      services_.space.reserve(row.id, plan.folder, left, missing);
+      start_taking(offer, std::move(plan));
+    } else if (where == protocol::TakenOffer::State::cancelling && !row.options.empty()) {
+      tasks_.spawn("clear", clear_left(offer));
     } else if (where == protocol::TakenOffer::State::open && !row.manifest_here) {
       tasks_.spawn("fetch", fetch(offer));
     }
   }
-  tasks_.spawn("expiry", watch_expiry());
+  tasks_.spawn("look after", look_after());
 }
 
 asio::awaitable<void> Exchange::stop() {
@@ -179,7 +180,7 @@ struct Exchange::Handler {
     exchange.stop_lanes(*offer);
     auto text = event.reject.text;
     if (text.empty() && event.reject.reason != "declined") text = event.reject.reason;
-    exchange.offers_.end(offer, state::rejected, text);
+    exchange.end(offer, state::rejected, text);
   }
   void operator()(const protocol::RoundClosed& event) {
     if (const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken))
@@ -279,63 +280,6 @@ bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& 
   return true;
 }
 
-// ---- either direction
-
-void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
-  const auto offer = offers_.find(pair.id, event.id, event.direction);
-  if (!offer) return;
-  stop_lanes(*offer);
-  stop_fetch(*offer);
-  const auto told = [&]() -> std::string_view {
-    switch (event.outcome) {
-      case protocol::Outcome::done:
-        return state::done;
-      case protocol::Outcome::rejected:
-        return state::rejected;
-      case protocol::Outcome::cancelled:
-        return state::cancelled;
-      case protocol::Outcome::expired:
-        return state::expired;
-      default:
-        return state::failed;
-    }
-  }();
-  // What this user was told already stays: a delivered offer is not un-delivered by a late word.
-  if (offer->taking && event.outcome != protocol::Outcome::done) {
-    // The giver does not know it, or ended it: what was staged goes too.
-    tasks_.spawn("abandon",
-                 abandon(offer, std::string(told), "the offer has ended on the other side"));
-    return;
-  }
-  const bool known = offer->is(state::done) || offer->is(state::rejected) ||
-                     offer->is(state::cancelled) || offer->is(state::failed);
-  if (known && event.outcome != protocol::Outcome::done) {
-    offers_.end(offer, std::string(offer->row.state));
-  } else if (offer->is(state::failed)) {
-    offers_.end(offer, state::failed);
-  } else {
-    std::string text;
-    if (told == state::failed)
-      text = contacts_.called(pair.id) + " does not know this offer any more";
-    offers_.end(offer, told, text);
-  }
-}
-
-void Exchange::on_cancelled(Pair& pair, const protocol::Cancelled& event) {
-  const auto offer = offers_.find(pair.id, event.cancel.id, event.direction);
-  if (!offer) return;
-  stop_lanes(*offer);
-  stop_fetch(*offer);
-  const auto what = event.cancel.reason == "expired" ? state::expired : state::cancelled;
-  auto text = event.cancel.text;
-  if (text.empty()) text = std::string("by the other side");
-  if (!offer->taking) {
-    offers_.end(offer, what, text);
-    return;
-  }
-  tasks_.spawn("abandon", abandon(offer, what, text));
-}
-
 void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled& event) {
   const auto& trouble = event.trouble;
   for (const auto& want : event.dropped) {
@@ -353,134 +297,13 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
     offer->trouble_is_ours = false;
     if (trouble.code == protocol::wire_code(protocol::Errc::busy)) {
       pair.ledger.end(*trouble.id, protocol::Outcome::rejected);
-      offers_.end(offer, state::rejected, "too many offers are open there");
+      end(offer, state::rejected, "too many offers are open there");
     }
   } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
              taken && taken->taking && !event.dropped.empty()) {
     taken->taking->giver_trouble(trouble);
   }
   services_.changed.notify_all();
-}
-
-asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool keep) {
-  auto& pair = sessions_->pair(offer->row.peer);
-  protocol::Cancel message;
-  message.id = offer->row.id;
-  message.reason = "cancelled";
-  CancelResult result;
-  result.removed_bytes = offer->given() ? 0 : offer->row.bytes_done;
-  auto said = pair.ledger.cancel(message);
-  if (!said) {
-    throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
-                                          " cannot be cancelled: it has ended or is ending");
-  }
-  stop_lanes(*offer);
-  stop_fetch(*offer);
-  offer->row.state = state::cancelled;
-  note(offer);
-  say(pair);
-  if (const auto taking = offer->taking) {
-    // A task of ours, so that it is carried through if the command goes away.
-    auto cleared = std::make_shared<std::optional<Result<void>>>();
-    tasks_.spawn("cancel", clear(offer, keep, cleared));
-    while (!*cleared) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
-    if (!**cleared) throw Failure(base::Exit::failed, (*cleared)->error().text());
-    if (keep) {
-      result.kept.push_back(taking->plan().folder);
-      result.removed_bytes = 0;
-    }
-  }
-  co_return result;
-}
-
-/// Stops a transfer and removes its staging, whatever becomes of who asked for it.
-asio::awaitable<void> Exchange::clear(OfferPtr offer, bool keep,
-                                      std::shared_ptr<std::optional<Result<void>>> cleared) {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  const auto taking = offer->taking;
-  taking->stop();
-  while (offer->taking) co_await services_.changed.wait_for(std::chrono::milliseconds(20));
-  Result<void> done;
-  if (const auto intake = taking->intake()) {
-    auto job = [intake, keep] { return intake->abandon(keep); };
-    done = co_await async::run_on(services_.disk, std::move(job));
-  }
-  if (!done) base::log(base::Level::error, "exchange", done.error().text());
-  *cleared = std::move(done);
-  services_.changed.notify_all();
-}
-
-/// The other side ended what was being carried out: staging goes, then the offer ends.
-asio::awaitable<void> Exchange::abandon(OfferPtr offer, std::string what, std::string text) {
-  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  auto cleared = std::make_shared<std::optional<Result<void>>>();
-  co_await clear(offer, false, cleared);
-  offers_.end(offer, what, text);
-}
-
-void Exchange::stop_fetch(const OfferRecord& offer) {
-  if (const auto it = fetches_.find(offer.row.number); it != fetches_.end()) it->second->stop();
-}
-
-void Exchange::cancel_all_with(const protocol::PeerId& peer) {
-  const auto open = offers_.open();
-  for (const auto& [number, offer] : open) {
-    if (offer->row.peer != peer) continue;
-    stop_lanes(*offer);
-    stop_fetch(*offer);
-    sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
-    const bool told =
-        offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
-    if (told) {
-      offers_.end(offer, std::string(offer->row.state));
-    } else if (offer->taking) {
-      tasks_.spawn("abandon",
-                   abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
-    } else {
-      offers_.end(offer, state::cancelled, "this peer was blocked or forgotten");
-    }
-  }
-}
-
-asio::awaitable<void> Exchange::watch_expiry() {
-  asio::steady_timer timer(services_.io);
-  while (!stopping_) {
-    const auto open = offers_.open();
-    const auto now = steady_clock::now();
-    for (const auto& [number, offer] : open) {
-      auto& pair = sessions_->pair(offer->row.peer);
-      if (const auto* given = pair.ledger.find_given(offer->row.id);
-          offer->given() && given && given->state == protocol::GivenOffer::State::open &&
-          given->expires_at <= now) {
-        protocol::Cancel message;
-        message.id = offer->row.id;
-        message.reason = "expired";
-        if (pair.ledger.cancel(message)) {
-          offer->row.state = state::expired;
-          note(offer);
-          say(pair);
-        }
-        continue;
-      }
-      // What is only still to be said is not said for ever.
-      const bool last_word = !(offer->is(state::preparing) || offer->is(state::pending) ||
-                               offer->is(state::active) || offer->is(state::partial));
-      if (last_word && offer->row.expires + protocol::kEndedIdsKept.count() <= std::time(nullptr)) {
-        pair.ledger.end(offer->row.id, protocol::Outcome::expired);
-        offers_.end(offer, std::string(offer->row.state));
-        continue;
-      }
-      if (const auto* taken = pair.ledger.find_taken(offer->row.id);
-          !offer->given() && taken && taken->state == protocol::TakenOffer::State::open &&
-          taken->expires_at <= now) {
-        pair.ledger.end(offer->row.id, protocol::Outcome::expired);
-        stop_fetch(*offer);
-        offers_.end(offer, state::expired);
-      }
-    }
-    timer.expires_after(kExpiryLook);
-    co_await timer.async_wait(asio::use_awaitable);
-  }
 }
 
 }  // namespace peer::node

@@ -41,7 +41,7 @@ struct OpenGet {
 
 /// What happens between this peer and the others about offers: turns what sessions tell into
 /// offers' states, and what this user decides into words for the other side. Given offers in
-/// exchange_given.cpp, taken ones in exchange_taken.cpp.
+/// exchange_given.cpp, taken ones in exchange_taken.cpp, their ends in exchange_ended.cpp.
 class Exchange : public SessionUser {
  public:
   Exchange(Services& services, Contacts& contacts, Offers& offers);
@@ -126,11 +126,18 @@ class Exchange : public SessionUser {
   void on_settled(Pair& pair, const protocol::Settled& event);
   void on_cancelled(Pair& pair, const protocol::Cancelled& event);
   void on_trouble(Pair& pair, Session& session, const protocol::Troubled& event);
-  asio::awaitable<void> clear(OfferPtr offer, bool keep,
-                              std::shared_ptr<std::optional<Result<void>>> cleared);
+  /// The offer's last state, told or saved; after its staging is gone.
+  void end(const OfferPtr& offer, std::string_view state, std::string text = {});
+  asio::awaitable<Result<void>> clear(OfferPtr offer, bool keep);
+  asio::awaitable<void> clear_and_tell(OfferPtr offer, bool keep,
+                                       std::shared_ptr<std::optional<Result<void>>> cleared);
+  asio::awaitable<Result<void>> remove_staged(OfferPtr offer,
+                                              std::shared_ptr<storage::Intake> intake, bool keep);
+  asio::awaitable<void> clear_left(OfferPtr offer);
   void stop_fetch(const OfferRecord& offer);
   asio::awaitable<void> abandon(OfferPtr offer, std::string what, std::string text);
-  asio::awaitable<void> watch_expiry();
+  asio::awaitable<void> look_after();
+  void dial_lost_lanes(Pair& pair, const OfferRecord& offer);
   /// Copies what the ledger holds into the row and saves it.
   void note(const OfferPtr& offer);
   void say(Pair& pair);
@@ -152,7 +159,9 @@ class Exchange : public SessionUser {
 std::vector<protocol::Failure> with_paths(const std::string& folder,
                                           std::vector<protocol::Failure> failures);
 
-std::string plan_to_json(const storage::LandingPlan& plan);
+/// A taken offer's `options` in the database; `keep`: once it is cancelled, what is complete stays.
+std::string plan_to_json(const storage::LandingPlan& plan, bool keep = false);
 storage::LandingPlan plan_from_json(const std::string& json);
+bool keeps_complete(const std::string& json);
 
 }  // namespace peer::node

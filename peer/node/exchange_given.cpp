@@ -84,7 +84,7 @@ asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done
   if (!done.complete && given && given->round > done.round)
     co_return;  // the next round has begun meanwhile
   if (done.complete) {
-    offers_.end(offer, state::done);
+    end(offer, state::done);
   } else {
     offer->row.state = state::partial;
     note(offer);

@@ -21,179 +21,6 @@ using protocol::Direction;
 using protocol::Errc;
 using Json = nlohmann::json;
 
-// ---- an offer arrives
-
-/// The code an offer is turned away with before anyone sees it; empty if it may come in.
-std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer,
-                              const std::string& address) {
-  const bool contact = contacts_.is_contact(pair.id);
-  if (contacts_.is_blocked(pair.id)) return std::string(protocol::wire_code(Errc::not_accepted));
-  if (contact || watching_anyone > 0) {
-    const bool fits = offer.entries() <= protocol::kMaxManifestEntries &&
-                      offer.manifest_bytes <= protocol::kMaxManifestBytes;
-    return fits ? std::string() : std::string(protocol::wire_code(Errc::too_large));
-  }
-  const auto asked = std::ranges::any_of(
-      open_gets_, [&](const auto& get) { return offer.get == get->id && get->peer == pair.id; });
-  if (asked) return {};
-  if (services_.settings.offers_from != "anyone")
-    return std::string(protocol::wire_code(Errc::not_accepted));
-  if (offer.entries() > protocol::kMaxStrangerEntries ||
-      offer.manifest_bytes > protocol::kMaxStrangerManifestBytes) {
-    return std::string(protocol::wire_code(Errc::too_large));
-  }
-  // Those that wait for their number count like those that have one.
-  std::size_t all = noting_.size();
-  std::size_t here = noting_.count(address);
-  for (const auto& [number, open] : offers_.open()) {
-    if (open->given() || !open->from_stranger ||
-        !(open->is(state::preparing) || open->is(state::pending)))
-      continue;
-    ++all;
-    if (open->stranger_address == address) ++here;
-  }
-  const bool busy = all >= protocol::kMaxStrangerOffers ||
-                    here >= protocol::kMaxStrangerOffersPerAddress || !stranger_pace_.allows();
-  return busy ? std::string(protocol::wire_code(Errc::busy)) : std::string();
-}
-
-void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered& event) {
-  if (event.repeated) {
-    for (const auto& [number, fetching] : fetches_) fetching->session_changed();
-    return;
-  }
-  auto address = session.remote();
-  address.resize(std::min(address.size(), address.rfind(':')));
-  if (const auto code = refusal(pair, event.offer, address); !code.empty()) {
-    protocol::Reject reject;
-    reject.id = event.offer.id;
-    reject.reason = code;
-    if (pair.ledger.reject(reject)) {
-      say(pair);
-      // Said once; a stranger is owed no more, and nothing is kept of it.
-      if (!contacts_.is_contact(pair.id)) pair.ledger.end(reject.id, protocol::Outcome::rejected);
-    }
-    return;
-  }
-  if (!contacts_.is_contact(pair.id)) noting_.insert(address);
-  tasks_.spawn("note offer", take_note(pair, event.offer, address));
-}
-
-asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address) {
-  storage::OfferRow row;
-  row.id = what.id;
-  row.peer = pair.id;
-  row.direction = Direction::taken;
-  row.state = state::preparing;
-  row.offer = what;
-  row.expires = std::time(nullptr) + static_cast<std::int64_t>(what.expires);
-  auto offer = co_await offers_.add(std::move(row));
-  if (const auto noted = noting_.find(address); noted != noting_.end()) noting_.erase(noted);
-  offer->from_stranger = !contacts_.is_contact(pair.id);
-  offer->stranger_address = std::move(address);
-  offers_.save(offer);
-  if (!pair.ledger.find_taken(what.id)) {  // it was withdrawn while it got its number
-    offers_.end(offer, state::cancelled);
-    co_return;
-  }
-  co_await fetch(offer);
-}
-
-/// Brings the list here; then somebody can be asked.
-asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
-  auto& row = offer->row;
-  auto& pair = sessions_->pair(row.peer);
-  auto fetching = std::make_shared<Fetching>(services_, pair, row.offer, offer->folder);
-  fetches_[row.number] = fetching;
-  auto fetched = co_await fetching->run();
-  fetches_.erase(row.number);
-  if (stopping_ || offer->ended() || !offer->is(state::preparing)) co_return;
-  if (!fetched) {
-    protocol::Reject reject;
-    reject.id = row.id;
-    const bool theirs = fetched.error().code.category() == protocol::category();
-    reject.reason = protocol::wire_code(theirs ? Errc::bad_manifest : Errc::disk);
-    if (theirs) reject.text = wire_text(fetched.error().text(), protocol::kMaxTextBytes);
-    row.outcome_text = "its list cannot be taken: " + fetched.error().text();
-    row.state = state::failed;
-    base::log(base::Level::warning, "exchange",
-              "offer " + std::to_string(row.number) + ": " + row.outcome_text);
-    if (pair.ledger.reject(reject)) {
-      note(offer);
-      say(pair);
-    } else {
-      offers_.end(offer, state::failed);
-    }
-    for (const auto& get : open_gets_) {
-      if (row.offer.get == get->id && get->peer == row.peer) get->error = row.outcome_text;
-    }
-    co_return;
-  }
-  row.manifest_here = true;
-  offers_.set_state(offer, state::pending);
-  co_await decide_alone(offer);
-}
-
-/// What is taken without asking: the answer to our own `get`, and what a trusted contact gives
-/// within bounds.
-asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
-  try {
-    const bool asked_for = co_await answers_get(offer);
-    if (asked_for) co_return;
-    const bool trusted = co_await trusted_to_come(offer);
-    if (!trusted) co_return;
-    auto plan = default_plan();
-    plan.on_clash = storage::OnClash::rename;
-    co_await accept(offer, std::move(plan));
-  } catch (const Failure& failure) {
-    base::log(
-        base::Level::info, "exchange",
-        "offer " + std::to_string(offer->row.number) + " waits for an answer: " + failure.text());
-  }
-}
-
-asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
-  const auto found = std::ranges::find_if(open_gets_, [&](const auto& open) {
-    return offer->row.offer.get == open->id && open->peer == offer->row.peer && !open->claimed;
-  });
-  if (found == open_gets_.end()) co_return false;
-  const auto get = *found;
-  get->claimed = true;
-  sessions_->pair(offer->row.peer).ledger.answered(get->id);
-  auto review_plan = get->plan;
-  try {
-    auto seen = co_await review(offer, review_plan);
-    const auto& roots = seen.roots;
-    const bool fits =
-        seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
-          return std::ranges::find(get->roots, root) != get->roots.end();
-        });
-    const bool waited_for = std::ranges::find(open_gets_, get) != open_gets_.end();
-    if (!fits) {
-      get->error =
-          "the answer holds other things than were asked for; it waits among the offers (peer "
-          "offers)";
-    } else if (waited_for) {
-      co_await accept(offer, std::move(review_plan), true);
-      get->offer = offer;
-    }
-  } catch (const Failure& failure) {
-    get->error = failure.text();
-    get->exit = failure.exit();
-  }
-  services_.changed.notify_all();
-  co_return true;
-}
-
-asio::awaitable<bool> Exchange::trusted_to_come(OfferPtr offer) {
-  if (!contacts_.is_trusted(offer->row.peer) || offer->row.offer.bytes > kTrustedOfferBytes)
-    co_return false;
-  auto plan = default_plan();
-  auto seen = co_await review(offer, std::move(plan));
-  const auto left = seen.free_bytes - std::min(seen.free_bytes, seen.needed_bytes);
-  co_return left >= seen.capacity_bytes / 100 * kTrustedFreePercent;
-}
-
 // ---- deciding
 
 storage::LandingPlan Exchange::default_plan() const {
@@ -353,6 +180,7 @@ asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
     delivered(offer, ending.delivered);
   } else if (ending.kind == Taking::Ending::Kind::failed) {
+    if (!offer->clearing) (void)co_await remove_staged(offer, taking->intake(), false);
     taking_failed(offer, ending.text);
   }
   services_.changed.notify_all();
@@ -396,8 +224,9 @@ void Exchange::taking_failed(const OfferPtr& offer, const std::string& text) {
 
 // ---- plans in the database
 
-std::string plan_to_json(const storage::LandingPlan& plan) {
+std::string plan_to_json(const storage::LandingPlan& plan, bool keep) {
   Json json;
+  if (keep) json["keep"] = true;
   json["to"] = json_bytes(plan.folder);
   json["as"] = json_bytes(plan.as);
   json["on_clash"] = storage::to_string(plan.on_clash);
@@ -418,6 +247,11 @@ storage::LandingPlan plan_from_json(const std::string& text) {
   plan.selection.except = byte_list_of(json, "except");
   plan.selection.entries = numbers_of(json, "entries");
   return plan;
+}
+
+bool keeps_complete(const std::string& text) {
+  const auto json = Json::parse(text, nullptr, false);
+  return json.is_object() && flag_of(json, "keep");
 }
 
 }  // namespace peer::node

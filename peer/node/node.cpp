@@ -1,8 +1,12 @@
 #include "node/node.hpp"
 
 #include <filesystem>
+#include <limits>
+#include <set>
 #include <utility>
 
+#include "async/run_on.hpp"
+#include "async/sleep.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "node/tasks.hpp"
@@ -13,6 +17,9 @@ namespace {
 
 constexpr std::chrono::milliseconds kPortPause{200};
 constexpr std::chrono::seconds kContactsLook{20};
+constexpr std::chrono::minutes kForgetEvery{1};
+constexpr std::chrono::hours kSpoolKept{24};  ///< a command may be about to offer what it spooled
+constexpr storage::UnixTime kEndOfTime = std::numeric_limits<storage::UnixTime>::max();
 
 /// Records of walks that a crash left behind belong to no offer.
 void remove_left_scans(const std::string& offers) {
@@ -21,6 +28,20 @@ void remove_left_scans(const std::string& offers) {
     std::error_code ignored;
     if (entry.path().filename().string().starts_with("scan-"))
       std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
+/// Copies of standard input that belong to no offer: the command was killed before it made one.
+void remove_left_spool(const base::Home& home, const Offers& offers) {
+  std::set<std::string> used;
+  for (const auto& [number, offer] : offers.open())
+    used.insert(offer->row.paths.begin(), offer->row.paths.end());
+  const auto old = std::filesystem::file_time_type::clock::now() - kSpoolKept;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(home.spool, error)) {
+    std::error_code ignored;
+    if (!used.contains(entry.path().string()) && entry.last_write_time(ignored) < old)
+      std::filesystem::remove(entry.path(), ignored);
   }
 }
 
@@ -61,8 +82,9 @@ Result<void> Node::open() {
   if (auto loaded = contacts.load(); !loaded) return loaded;
   if (auto loaded = offers.load(); !loaded) return loaded;
   if (auto loaded = sharing.load(); !loaded) return loaded;
-  const auto since = std::time(nullptr) - protocol::kEndedIdsKept.count();
-  auto ended = services.database->ended_since(since);
+  remove_left_spool(services.home, offers);
+  ended_from_ = std::time(nullptr) - protocol::kEndedIdsKept.count();
+  auto ended = services.database->ended_between(ended_from_, kEndOfTime);
   if (!ended) return std::move(ended).error();
   for (const auto& offer : *ended)
     sessions.pair(offer.peer).ledger.restore_ended(offer.id, {offer.direction, offer.outcome});
@@ -78,6 +100,25 @@ void Node::start() {
       co_await node.services.changed.wait_for(kContactsLook);
     }
   }(*this));
+  tasks_.spawn("forget", [](Node& node) -> asio::awaitable<void> {
+    for (;;) {
+      co_await async::sleep(kForgetEvery);
+      co_await node.forget();
+    }
+  }(*this));
+}
+
+/// What is kept of ended offers for 30 days, in memory too; and of strangers that only said hello.
+asio::awaitable<void> Node::forget() {
+  const auto until = std::time(nullptr) - protocol::kEndedIdsKept.count();
+  auto& database = *services.database;
+  auto job = [&database, from = ended_from_, until] { return database.ended_between(from, until); };
+  auto ended = co_await async::run_on(services.database_thread, std::move(job));
+  if (ended) {
+    ended_from_ = until;
+    for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.forget_ended(offer.id);
+  }
+  sessions.forget_strangers();
 }
 
 bool Node::has_business(const Pair& pair) const {

@@ -57,9 +57,11 @@ class Node {
 
  private:
   bool has_business(const Pair& pair) const;
+  asio::awaitable<void> forget();
   void dial_contacts();
 
   bool lasting_;
+  storage::UnixTime ended_from_ = 0;  ///< ids of offers that ended before are forgotten
   bool started_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   async::TaskGroup tasks_;

@@ -24,22 +24,14 @@ std::string title_of(const storage::ScanOptions& options) {
   return path.filename().string();
 }
 
-/// One file of ours that a command wrote from its standard input.
-bool is_spooled(const Services& services, const std::vector<std::string>& paths) {
-  if (paths.size() != 1) return false;
-  const std::filesystem::path path(paths.front());
-  std::error_code ignored;
-  return path.parent_path() == services.home.spool &&
-         std::filesystem::is_regular_file(std::filesystem::symlink_status(path, ignored));
-}
-
 }  // namespace
 
 asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
                                         storage::ScanProgress& progress) {
   Scanned scanned;
   scanned.options = std::move(options);
-  if (!is_spooled(services, scanned.options.paths)) {
+  const auto& paths = scanned.options.paths;
+  if (paths.size() != 1 || !services.home.is_spooled(paths.front())) {
     scanned.options.never.push_back(services.home.data_folder);
     scanned.options.never.push_back(services.home.state_folder);
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <iterator>
 
 #include "async/run_on.hpp"
 #include "node/failure.hpp"
@@ -91,11 +92,22 @@ void Offers::end(const OfferPtr& offer, std::string_view state, std::string text
   offer->row.ended = std::time(nullptr);
   offer->row.say.clear();
   open_.erase(offer->row.number);
-  save(offer);
-  // The record may still be read by a lane that is ending; removing open files is harmless.
-  asio::post(services_.disk, [folder = offer->folder] {
+  if (offer->unanswered_knock()) {
+    services_.save_later(
+        "remove offer " + std::to_string(offer->row.number),
+        [number = offer->row.number](storage::Database& db) { return db.remove_offer(number); });
+    services_.changed.notify_all();
+  } else {
+    save(offer);
+  }
+  std::vector<std::string> leftovers{offer->folder};
+  if (offer->given())
+    std::ranges::copy_if(offer->row.paths, std::back_inserter(leftovers),
+                         [&](const auto& path) { return services_.home.is_spooled(path); });
+  // They may still be read by a lane that is ending; removing open files is harmless.
+  asio::post(services_.disk, [leftovers = std::move(leftovers)] {
     std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
+    for (const auto& path : leftovers) std::filesystem::remove_all(path, ignored);
   });
 }
 

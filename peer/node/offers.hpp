@@ -48,7 +48,7 @@ struct OfferRecord {
   storage::OfferRow row;
   std::string folder;  ///< its manifest, catalogue and journal
   bool from_stranger = false;
-  std::string stranger_address;              ///< without port; bounds are per address
+  std::string stranger_address;              ///< Session::remote_network(); bounds are per address
   std::shared_ptr<storage::Source> source;   ///< given, once somebody wanted it
   std::shared_ptr<Taking> taking;            ///< taken, while it is carried out
   std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
@@ -57,10 +57,21 @@ struct OfferRecord {
   std::string current;           ///< path of a file lately moved
   std::uint32_t lanes = 0;
   RateMeter meter;
+  bool clearing = false;  ///< its staging is being removed
+  struct Ending {
+    std::string state;
+    std::string text;
+  };
+  std::optional<Ending> ending;  ///< what it ends with after that
 
   bool ended() const { return row.ended != 0; }
   bool given() const { return row.direction == protocol::Direction::given; }
   bool is(std::string_view what) const { return row.state == what; }
+  /// A stranger's offer that nobody here has answered: it ends without a trace, or strangers could
+  /// fill the history.
+  bool unanswered_knock() const {
+    return from_stranger && !given() && row.options.empty() && !is(state::rejected);
+  }
 };
 using OfferPtr = std::shared_ptr<OfferRecord>;
 
@@ -82,7 +93,8 @@ class Offers {
   /// Writes the row later and wakes who follows.
   void save(const OfferPtr& offer);
   void set_state(const OfferPtr& offer, std::string_view state);
-  /// The last state: saved, taken out of the open ones, its folder removed unless `keep_folder`.
+  /// The last state: saved (an unanswered_knock() is removed instead), taken out of the open ones,
+  /// its folder and what was spooled for it removed.
   void end(const OfferPtr& offer, std::string_view state, std::string text = {});
 
  private:

@@ -15,13 +15,15 @@ namespace peer::node {
 class Session;
 
 /// This peer and one other: what they have agreed on, and the session between them if there is one.
-/// Lives as long as the node.
+/// Lives as long as the node, but for a stranger's that nothing refers to
+/// (Sessions::forget_strangers).
 struct Pair {
   explicit Pair(const protocol::PeerId& who) : id(who) {}
 
   protocol::PeerId id;
   protocol::Ledger ledger;
   std::shared_ptr<Session> session;  ///< greeted and alive; or none
+  std::size_t sessions = 0;          ///< objects that refer to this, ended ones too
   std::uint64_t dials = 0;           ///< of this process; numbers sessions we dial
   std::string heard_at;  ///< "host:port" where it said it listens, seen by its session; a hint only
   std::string calls_itself;       ///< its latest display name; hostile text

@@ -44,6 +44,21 @@ storage::LandingPlan plan_of(Node& node, const Json& arguments) {
   return plan;
 }
 
+/// What is being carried out goes on as it was accepted.
+void refuse_other_plan(const OfferRecord& offer, const Json& arguments,
+                       const storage::LandingPlan& plan) {
+  const bool chosen = std::ranges::any_of(
+      std::initializer_list<const char*>{"to", "as", "only", "except", "entries", "on_clash"},
+      [&](const char* key) { return arguments.contains(key); });
+  if (!offer.taking || !chosen || plan_to_json(plan) == plan_to_json(offer.taking->plan())) return;
+  const auto number = std::to_string(offer.row.number);
+  throw Failure(Exit::failed, "offer " + number + " is being received into " +
+                                  base::quoted(offer.taking->plan().folder) +
+                                  " already, with the options it was accepted with: peer accept " +
+                                  number + " without options goes on, peer cancel " + number +
+                                  " ends it");
+}
+
 asio::awaitable<void> add_giver(Node& node, protocol::PeerId id, std::string name) {
   if (const auto wrong = trust::name_error(name); !wrong.empty())
     throw Failure(Exit::usage, base::quoted(name) + " cannot name a contact: " + wrong);
@@ -87,6 +102,7 @@ asio::awaitable<Json> do_accept(Node& node, Request& request) {
     result["review"] = review_json(seen, plan);
     co_return result;
   }
+  refuse_other_plan(*offer, arguments, plan);
   if (auto name = bytes_of(arguments, "add_contact"); !name.empty())
     co_await add_giver(node, offer->row.peer, std::move(name));
   co_await node.exchange.accept(offer, std::move(plan));

@@ -44,14 +44,16 @@ Session::Session(Services& services, Pair& pair, SessionUser& user,
       first_(std::move(first)),
       address_(std::move(address)),
       remote_(stream_->remote()),
+      remote_network_(stream_->remote_network()),
       writable_(services.io.get_executor()),
       written_(services.io.get_executor()),
       wanted_(services.io.get_executor()),
       clock_(services.io.get_executor()),
-      over_(services.io.get_executor()),
-      block_freed_(services.io.get_executor()) {}
+      over_(services.io.get_executor()) {
+  ++pair_.sessions;
+}
 
-Session::~Session() = default;
+Session::~Session() { --pair_.sessions; }
 
 protocol::SessionKey Session::key() const {
   protocol::SessionKey key;
@@ -216,7 +218,7 @@ asio::awaitable<void> Session::begin_block(protocol::Data data) {
   }
   auto block = services_.receiving.try_take();
   while (!block && !talk_.over()) {
-    co_await block_freed_.wait_for(kBufferPause);
+    co_await over_.wait_for(kBufferPause);
     block = services_.receiving.try_take();
   }
   if (talk_.over()) {

@@ -74,6 +74,8 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Pair& pair() { return pair_; }
   bool dialled() const { return talk_.ours().dial > 0; }
+  /// What bounds per address count by (net::network_text).
+  const std::string& remote_network() const { return remote_network_; }
   std::string remote() const { return remote_; }  ///< where the other side's packets come from
   const std::string& dialled_at() const {
     return address_;
@@ -112,6 +114,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::string first_;
   std::string address_;
   std::string remote_;
+  std::string remote_network_;
   std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
   std::chrono::steady_clock::time_point heard_ = std::chrono::steady_clock::now();
 
@@ -128,7 +131,6 @@ class Session : public std::enable_shared_from_this<Session> {
   async::Event wanted_;    ///< somebody wants bytes
   async::Event clock_;     ///< the deadline moved
   async::Event over_;
-  async::Event block_freed_;
 };
 
 }  // namespace peer::node

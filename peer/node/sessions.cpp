@@ -9,6 +9,7 @@
 #include "async/with_timeout.hpp"
 #include "base/text.hpp"
 #include "net/dial.hpp"
+#include "net/endpoint_text.hpp"
 #include "node/tasks.hpp"
 #include "protocol/frame.hpp"
 
@@ -31,11 +32,6 @@ class Counted {
  private:
   std::size_t& count_;
 };
-
-std::string host_of(const asio::ip::tcp::socket& socket) {
-  std::error_code ignored;
-  return socket.remote_endpoint(ignored).address().to_string();
-}
 
 }  // namespace
 
@@ -65,6 +61,16 @@ Pair& Sessions::pair(const protocol::PeerId& id) {
   return *slot;
 }
 
+void Sessions::forget_strangers() {
+  std::erase_if(pairs_, [&](const auto& entry) {
+    const Pair& pair = *entry.second;
+    // A peer that we dialled may still hold the session, and knows our last dial number.
+    const bool busy = pair.sessions > 0 || pair.dials > 0 || pair.dialling ||
+                      pair.waiting_lanes > 0 || !pair.lanes.empty();
+    return !busy && pair.ledger.empty() && !contacts_.is_contact(pair.id);
+  });
+}
+
 protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const {
   protocol::Hello hello;
   hello.features = {"lanes", "xxh3", "zeros"};
@@ -89,20 +95,21 @@ bool Sessions::may_come_in(const protocol::PeerId& id) const {
 }
 
 void Sessions::welcome(asio::ip::tcp::socket socket) {
-  const auto host = host_of(socket);
-  const auto here = handshakes_.find(host);
+  std::error_code ignored;
+  auto network = net::network_text(socket.remote_endpoint(ignored).address());
+  const auto here = handshakes_.find(network);
   const bool many = here != handshakes_.end() && here->second >= kMaxHandshakesPerAddress;
   if (stopping_ || connections_ >= kMaxConnections || many) {
     base::log(base::Level::warning, "sessions",
-              "too many connections: one from " + host + " was closed");
+              "too many connections: one from " + network + " was closed");
     return;
   }
-  tasks_.spawn("welcome " + host, take_in(std::move(socket), host));
+  tasks_.spawn("welcome " + network, take_in(std::move(socket), network));
 }
 
-asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string host) {
+asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string network) {
   const Counted counted(connections_);
-  ++handshakes_[host];
+  ++handshakes_[network];
   auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls,
                                                  net::TlsStream::Side::server);
   const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
@@ -112,10 +119,10 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
     auto heard = co_await async::with_timeout(first_word(*stream), begin_by - steady_clock::now());
     word.emplace(std::move(heard));
   }
-  if (--handshakes_[host] == 0) handshakes_.erase(host);
+  if (--handshakes_[network] == 0) handshakes_.erase(network);
   if (!shaken || !*word) {
     const auto why = shaken ? word->error().text() : shaken.error().text();
-    base::log(base::Level::info, "sessions", "no session with " + host + ": " + why);
+    base::log(base::Level::info, "sessions", "no session with " + stream->remote() + ": " + why);
   } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id)) {
     auto said = std::move(**word);
     if (said.attach) {
@@ -153,29 +160,6 @@ asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream
     }
     co_return std::move(word);
   }
-}
-
-asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream,
-                                          FirstWord word) {
-  const auto& attach = *word.attach;
-  const auto fits = [&] {
-    const auto& session = pair.session;
-    return session && !session->over() && !session->dialled() &&
-           session->key().dial == attach.dial && session->key().theirs == attach.instance;
-  };
-  if (!fits() || pair.waiting_lanes >= kMaxWaitingLanes) co_return;  // closed without a hint why
-  ++pair.waiting_lanes;
-  const auto give_up = steady_clock::now() + protocol::kAttachWait;
-  while (!stopping_ && steady_clock::now() < give_up && fits() &&
-         !next_.expects_lane(pair, attach.id)) {
-    co_await services_.changed.wait_for(kLook);
-  }
-  --pair.waiting_lanes;
-  const bool good = !stopping_ && fits() && next_.expects_lane(pair, attach.id);
-  if (!good) co_return;  // closed without a hint which part did not fit
-  auto connection = stream->release();
-  connection.rest = word.bytes + connection.rest;
-  next_.lane_came(pair, *pair.session, attach.id, std::move(connection));
 }
 
 // ---- going out
@@ -281,48 +265,6 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
     pause = std::min(pause * 2, std::chrono::duration_cast<std::chrono::milliseconds>(kRedialMost));
   }
   pair.dialling = false;
-}
-
-void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count) {
-  const auto session = pair.session;
-  if (!session || !session->dialled() || !session->talk().both_have("lanes")) return;
-  // Those that are being dialled or carry blocks count: a repeated `accept` opens no more.
-  auto& open = pair.lanes[id];
-  while (open < std::min(count, protocol::kMaxLanes)) {
-    ++open;
-    tasks_.spawn("dial lane", dial_lane(pair, session, id));
-  }
-}
-
-asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session,
-                                          protocol::OfferId id) {
-  const bool placed = co_await place_lane(pair, session, id);
-  if (!placed) pair.lane_ended(id);
-}
-
-asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> session,
-                                           protocol::OfferId id) {
-  auto address = trust::parse_address(session->dialled_at(), protocol::kDefaultPort);
-  if (!address) co_return false;
-  auto socket = co_await net::dial(address->host, address->port, kDialTime);
-  if (!socket) co_return false;
-  net::TlsStream stream(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
-  auto shaken = co_await async::with_timeout(stream.handshake(), protocol::kHandshakeTime);
-  if (!shaken || stream.peer_id() != pair.id) co_return false;
-  protocol::Attach attach;
-  attach.id = id;
-  attach.instance = services_.instance;
-  attach.dial = session->key().dial;
-  const auto said = protocol::frame(attach);
-  auto sent = co_await stream.write(std::as_bytes(std::span(said)));
-  const auto give_up = steady_clock::now() + protocol::kAttachWait;
-  while (sent && !session->over() && !next_.expects_lane(pair, id) &&
-         steady_clock::now() < give_up) {
-    co_await services_.changed.wait_for(kLook);
-  }
-  if (!sent || session->over() || session != pair.session || !next_.expects_lane(pair, id))
-    co_return false;
-  co_return next_.lane_came(pair, *session, id, stream.release());
 }
 
 // ---- sessions

@@ -37,6 +37,8 @@ class Sessions : public SessionUser {
   Pair& pair(const protocol::PeerId& id);
   const std::map<protocol::PeerId, std::unique_ptr<Pair>>& pairs() const { return pairs_; }
 
+  /// Drops what is known of strangers that are gone and left nothing agreed.
+  void forget_strangers();
   /// A socket the listener took.
   void welcome(asio::ip::tcp::socket socket);
   /// Dials one address. With `expected`, another identity there ends in `met` before anything was
@@ -87,7 +89,7 @@ class Sessions : public SessionUser {
         attach;         ///< else a `hello`, or something the conversation will refuse
     std::string bytes;  ///< what was read: all of it, or what follows the `attach`
   };
-  asio::awaitable<void> take_in(asio::ip::tcp::socket socket, std::string host);
+  asio::awaitable<void> take_in(asio::ip::tcp::socket socket, std::string network);
   asio::awaitable<Result<FirstWord>> first_word(net::TlsStream& stream);
   asio::awaitable<void> take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream,
                                   FirstWord word);
@@ -112,7 +114,7 @@ class Sessions : public SessionUser {
   std::map<protocol::PeerId, std::unique_ptr<Pair>> pairs_;
   std::list<std::shared_ptr<Session>> sessions_;
   std::map<std::string, std::size_t>
-      handshakes_;  ///< by address: connections not yet authenticated
+      handshakes_;  ///< by network_text(): connections not yet authenticated
   std::size_t connections_ = 0;
   std::uint16_t port_ = 0;
   bool stopping_ = false;

@@ -103,12 +103,13 @@ class SqliteDatabase final : public Database {
 
   Result<std::uint64_t> next_number() override { return offers_.next_number(); }
   Result<void> save(const OfferRow& offer) override { return offers_.save(offer); }
+  Result<void> remove_offer(std::uint64_t number) override { return offers_.remove(number); }
   Result<std::vector<OfferRow>> open_offers() override { return offers_.open_offers(); }
   Result<std::optional<OfferRow>> offer(std::uint64_t number) override {
     return offers_.offer(number);
   }
-  Result<std::vector<EndedOffer>> ended_since(UnixTime when) override {
-    return offers_.ended_since(when);
+  Result<std::vector<EndedOffer>> ended_between(UnixTime from, UnixTime until) override {
+    return offers_.ended_between(from, until);
   }
   Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                         const std::optional<protocol::PeerId>& peer) override {

@@ -94,8 +94,9 @@ class Database {
   virtual Result<void> save(const ContactRow& contact) = 0;
   virtual Result<void> remove_contact(const protocol::PeerId& id) = 0;  ///< synchronous FULL
 
-  virtual Result<std::uint64_t> next_number() = 0;          ///< reserves it for good
-  virtual Result<void> save(const OfferRow& offer) = 0;     ///< insert or replace by number
+  virtual Result<std::uint64_t> next_number() = 0;       ///< reserves it for good
+  virtual Result<void> save(const OfferRow& offer) = 0;  ///< insert or replace by number
+  virtual Result<void> remove_offer(std::uint64_t number) = 0;
   virtual Result<std::vector<OfferRow>> open_offers() = 0;  ///< ended = 0
   virtual Result<std::optional<OfferRow>> offer(std::uint64_t number) = 0;
   struct EndedOffer {
@@ -104,8 +105,9 @@ class Database {
     protocol::Direction direction;
     protocol::Outcome outcome;
   };
-  /// Those with ended >= when; what their `state` says, failed if it says nothing of an end.
-  virtual Result<std::vector<EndedOffer>> ended_since(UnixTime when) = 0;
+  /// Those with from <= ended < until; what their `state` says, failed if it says nothing of an
+  /// end.
+  virtual Result<std::vector<EndedOffer>> ended_between(UnixTime from, UnixTime until) = 0;
   /// Ended offers, newest first, `before` a number (0: from the newest); of one peer if given.
   virtual Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                                 const std::optional<protocol::PeerId>& peer) = 0;

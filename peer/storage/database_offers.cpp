@@ -31,7 +31,7 @@ constexpr char kHistoryOfPeer[] = "SELECT " PEER_OFFER_COLUMNS
                                   " FROM offers WHERE peer = ? AND ended <> 0 AND number < ? "
                                   "ORDER BY number DESC LIMIT ?";
 constexpr char kEnded[] =
-    "SELECT id, peer, direction, state FROM offers WHERE ended <> 0 AND ended >= ?";
+    "SELECT id, peer, direction, state FROM offers WHERE ended <> 0 AND ended >= ? AND ended < ?";
 constexpr char kNextNumber[] =
     "UPDATE counters SET value = value + 1 WHERE name = 'offer' RETURNING value";
 
@@ -152,6 +152,12 @@ Result<void> OfferTable::save(const OfferRow& offer) {
   });
 }
 
+Result<void> OfferTable::remove(std::uint64_t number) {
+  return connection_.attempt("remove offer " + std::to_string(number), [&] {
+    Query(connection_, "DELETE FROM offers WHERE number = ?").number(number).run();
+  });
+}
+
 Result<std::vector<OfferRow>> OfferTable::open_offers() {
   return connection_.attempt("read the open offers", [this] {
     Query query(connection_, kOpen);
@@ -169,11 +175,11 @@ Result<std::optional<OfferRow>> OfferTable::offer(std::uint64_t number) {
   });
 }
 
-Result<std::vector<Database::EndedOffer>> OfferTable::ended_since(UnixTime when) {
+Result<std::vector<Database::EndedOffer>> OfferTable::ended_between(UnixTime from, UnixTime until) {
   return connection_.attempt("read the ended offers", [&] {
     std::vector<Database::EndedOffer> out;
     Query query(connection_, kEnded);
-    query.number(when);
+    query.number(from).number(until);
     while (query.row()) {
       Database::EndedOffer ended{};
       query.id(ended.id.bytes);

@@ -18,9 +18,10 @@ class OfferTable {
 
   Result<std::uint64_t> next_number();
   Result<void> save(const OfferRow& offer);
+  Result<void> remove(std::uint64_t number);
   Result<std::vector<OfferRow>> open_offers();
   Result<std::optional<OfferRow>> offer(std::uint64_t number);
-  Result<std::vector<Database::EndedOffer>> ended_since(UnixTime when);
+  Result<std::vector<Database::EndedOffer>> ended_between(UnixTime from, UnixTime until);
   Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                         const std::optional<protocol::PeerId>& peer);
 

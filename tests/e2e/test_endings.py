@@ -46,6 +46,15 @@ class Endings(Case):
         gone = [o for o in bob.run("history", "--json").rows() if o["state"] == "cancelled"]
         self.assertEqual(len(gone), 1)
 
+    def test_what_is_carried_out_keeps_its_options(self):
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 16 << 20))
+        other = bob.run("accept", str(number), "--to", os.path.join(bob.folder, "elsewhere"), code=1)
+        self.assertIn(bob.downloads, other.err)
+        self.assertIn(f"peer cancel {number}", other.err)
+        proxy.release()
+        self.assertEqual(giving.finish().code, 0)
+        self.assertEqual(os.listdir(bob.downloads), ["big"])
+
     def test_the_giver_cancels_in_the_middle(self):
         alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
         waiting = bob.command("wait", str(number))

@@ -1,6 +1,9 @@
 """Cuts, crashes, changing sources and full disks: what arrived stays, what is lacking is wanted again, nothing is a mixture."""
+import contextlib
+import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import unittest
 
@@ -84,6 +87,22 @@ class Faults(Case):
         proxy.cut()
         bob.start()
         self.check_arrived(alice, bob, number, path)
+
+    def test_a_cancel_cut_short_by_a_crash_is_completed(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        bob.kill()
+        proxy.cut()
+        self.assertNotEqual(os.listdir(bob.downloads), [])
+        # What is in the database when the program ends between the decision and the removal.
+        with contextlib.closing(sqlite3.connect(os.path.join(bob.home, "peer.db"))) as db, db:
+            identity, = db.execute("SELECT hex(id) FROM offers WHERE number = ?", (number,)).fetchone()
+            said = json.dumps({"type": "cancel", "id": identity.lower(), "reason": "cancelled"}).encode()
+            db.execute("UPDATE offers SET state = 'cancelled', ledger_state = 4, say = ? WHERE number = ?", (said, number))
+        bob.start()
+        alice.watch().until(lambda o: o["state"] == "cancelled") if alice.offers() else None
+        bob.stop()
+        self.assertEqual(os.listdir(bob.downloads), [])
+        self.assertEqual(os.listdir(os.path.join(bob.home, "offers")), [])
 
     def test_pending_offers_survive_restarts(self):
         alice, bob = self.pair()

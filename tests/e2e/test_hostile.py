@@ -246,9 +246,11 @@ class Hostile(Case):
         number = secrets.token_hex(16)
         s.giving = number
         lines = [json.loads(x) for x in manifest.split(b"\n")[:-1]]
-        s.say("offer", id=number, title=title, files=sum(e["kind"] == "file" for e in lines), folders=sum(e["kind"] == "folder" for e in lines),
-              links=sum(e["kind"] == "link" for e in lines), bytes=sum(e.get("size", 0) for e in lines), expires=600,
-              manifest={"bytes": len(manifest), "sha256": hashlib.sha256(manifest).hexdigest()})
+        self.offer = {"id": number, "title": title, "files": sum(e["kind"] == "file" for e in lines), "expires": 600,
+                      "folders": sum(e["kind"] == "folder" for e in lines), "links": sum(e["kind"] == "link" for e in lines),
+                      "bytes": sum(e.get("size", 0) for e in lines),
+                      "manifest": {"bytes": len(manifest), "sha256": hashlib.sha256(manifest).hexdigest()}}
+        s.say("offer", **self.offer)
         peer_client.serve_want(s, s.hear("want"), manifest, [], [])
         taking = self.bob.command("accept", str(self.bob.await_pending(title=title)))
         self.assertEqual(s.hear("accept")["manifest"], hashlib.sha256(manifest).hexdigest())
@@ -272,6 +274,19 @@ class Hostile(Case):
         self.nothing_delivered("wrong.bin")
         self.assertNotEqual(self.stop(taking, "wrong").code, 0)
         self.nothing_delivered("wrong.bin")
+
+    def test_wrong_digests_again_and_again(self):
+        s, number, taking = self.accepted(manifest_of(file("ever.bin", 1000)), "ever wrong")
+        for _ in range(3):
+            w = s.hear("want")
+            s.say("data", b"x" * w["length"], id=number, offset=w["offset"], length=w["length"], digest="sha256:" + "0" * 64)
+            self.ends_with_error(s, "bad_digest")
+            s = self.mallory()
+            s.giving = number
+            s.say("offer", **self.offer)
+        self.assertEqual(taking.finish().code, 6)
+        self.nothing_delivered("ever.bin")
+        self.assert_no_leftovers(self.bob.downloads)
 
     def test_more_bytes_than_wanted(self):
         s, number, taking = self.accepted(manifest_of(file("more.bin", 1000)), "more")

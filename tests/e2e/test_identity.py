@@ -82,6 +82,18 @@ class Identity(Case):
         self.assertNotEqual(third.code, 0)
         self.assertEqual(len(bob.offers()), 2)
 
+    def test_a_stranger_that_withdraws_leaves_no_trace(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        number = alice.run("offer", "--yes", bob.address, alice.file("x", 10), "--no-wait").out.strip()
+        theirs = bob.await_pending()
+        alice.run("cancel", number)
+        bob.watch().until(lambda o: o["number"] == theirs and o["state"] == "cancelled") if bob.offers() else None
+        self.assertEqual(bob.run("history", "--json").rows(), [])
+        # What was answered does.
+        alice.run("offer", "--yes", bob.address, alice.file("y", 10), "--no-wait")
+        bob.run("reject", str(bob.await_pending(title="y")))
+        self.assertEqual([o["state"] for o in bob.run("history", "--json").rows()], ["rejected"])
+
     def test_the_door_for_strangers_closed(self):
         alice, bob = self.peer("alice"), self.peer("bob", False)
         bob.run("config", "offers_from", "contacts")

@@ -148,6 +148,9 @@ class Transfer(Case):
         self.assertEqual(giving.finish().code, 0)
         with open(os.path.join(bob.downloads, "pipe.bin"), "rb") as f:
             self.assertEqual(f.read(), content)
+        # The copy that was spooled goes with the offer.
+        alice.stop()
+        self.assertEqual(os.listdir(os.path.join(alice.home, "spool")), [])
 
     def test_receive_without_a_node(self):
         """The same code without `peer start`: a receiver that ends after one transfer, a giver that names its address."""

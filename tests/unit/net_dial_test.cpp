@@ -7,6 +7,7 @@
 
 #include "async/event.hpp"
 #include "net/dial.hpp"
+#include "net/endpoint_text.hpp"
 #include "net/interfaces.hpp"
 #include "net/listener.hpp"
 #include "net/resolve.hpp"
@@ -36,6 +37,19 @@ std::unique_ptr<Listener> must_listen(asio::io_context& io, std::vector<std::str
 }  // namespace
 
 TEST_SUITE("dial and listen") {
+  TEST_CASE("bounds per address count an IPv6 host's network") {
+    const auto network = [](const char* address) {
+      return peer::net::network_text(asio::ip::make_address(address));
+    };
+    CHECK(network("192.168.1.7") == "192.168.1.7");
+    CHECK(network("::ffff:192.168.1.7") == "192.168.1.7");
+    CHECK(network("2001:db8:1:2:3:4:5:6") == "2001:db8:1:2::/64");
+    CHECK(network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::"));
+    CHECK(network("2001:db8:1:3::1") != network("2001:db8:1:2::1"));
+    CHECK(network("::1") == "::1");
+    CHECK(network("fe80::1") != network("fe80::2"));
+  }
+
   TEST_CASE("a listener takes whoever dials, by address and by name") {
     asio::io_context io;
     auto listener = must_listen(io, {});

@@ -250,6 +250,32 @@ TEST_SUITE("conversation") {
     }
   }
 
+  TEST_CASE("a block that drips is given up, a slow one is waited for") {
+    Talk t;
+    t.taken_and_accepted(1);
+    t.talk.want(Want{id(1), Of::stream, 0, 30});
+    t.hear(block(1, 0, 30));
+    const auto begun = t.now + seconds(5);
+    for (int second = 5; second < 5 + kBlockTime.count(); second += 10) {
+      t.talk.payload_passed(1, kStart + seconds(second));
+      t.talk.timed_out(kStart + seconds(second));
+      REQUIRE_FALSE(t.talk.over());
+    }
+    SUBCASE("in time") {
+      t.talk.payload_passed(t.talk.payload_left(), begun + kBlockTime - seconds(1));
+      t.talk.timed_out(begun + kBlockTime);
+      CHECK_FALSE(t.talk.over());
+      CHECK(*t.talk.deadline() == begun + kBlockTime - seconds(1) + kPingAfter);
+    }
+    SUBCASE("too late") {
+      CHECK(*t.talk.deadline() == begun + kBlockTime);
+      t.talk.timed_out(begun + kBlockTime - seconds(1));
+      CHECK_FALSE(t.talk.over());
+      t.talk.timed_out(begun + kBlockTime);
+      t.check_fatal(Errc::timed_out);
+    }
+  }
+
   TEST_CASE("a clock looked at late asks before it gives the other side up") {
     Talk t;
     t.talk.timed_out(kStart + seconds(500));

@@ -299,7 +299,7 @@ TEST_CASE("open offers, history and ended ones are told apart") {
   CHECK(numbers(db->history(6, 1, peer_id(7))) == Numbers{4});
   CHECK(numbers(db->history(0, 0, {})) == Numbers{});
 
-  const auto ended = db->ended_since(200);
+  const auto ended = db->ended_between(200, 501);
   REQUIRE(ended);
   REQUIRE(ended->size() == 4);
   std::vector<Outcome> outcomes;
@@ -310,7 +310,13 @@ TEST_CASE("open offers, history and ended ones are told apart") {
   }
   CHECK(outcomes == std::vector<Outcome>{Outcome::rejected, Outcome::cancelled, Outcome::expired,
                                          Outcome::failed});
-  CHECK(db->ended_since(501)->empty());
+  CHECK(db->ended_between(501, 1000)->empty());
+  CHECK(db->ended_between(0, 500)->size() == 4);
+
+  REQUIRE(db->remove_offer(7));
+  REQUIRE(db->remove_offer(70));
+  CHECK(numbers(db->history(0, 2, {})) == Numbers{6, 4});
+  CHECK(numbers(db->open_offers()) == Numbers{1, 5});
 }
 
 TEST_CASE("shares keep their folder's bytes and whom they are for") {
