@@ -126,6 +126,11 @@ void Conversation::payload_passed(std::uint64_t bytes, Time now) {
   if (payload_left_ == 0) block_since_.reset();
 }
 
+void Conversation::not_reading(Time now) {
+  heard_ = now;
+  if (block_since_) block_since_ = now;
+}
+
 void Conversation::disconnected(Error error) { end_session(std::move(error), false); }
 
 void Conversation::read(std::string_view body, Time now) {
@@ -135,6 +140,7 @@ void Conversation::read(std::string_view body, Time now) {
                 "more than " + std::to_string(kMaxMessagesPerSecond) + " messages a second");
   if (!message) return cannot_read(body, message.error());
   judge(*message, now);
+  if (offers_held_) sync(now);
   if (!over_ && output_.size() > kMaxWaitingOutput)
     fail(Errc::too_much, "asks and does not read the answers");
 }
@@ -151,10 +157,26 @@ bool Conversation::too_many(const Message* message, Time now) {
   return ++rate_count_ > kMost;
 }
 
+/// The version comes before all else: another one may write a `hello` otherwise.
+void Conversation::cannot_read_first(std::string_view body, const Error& error) {
+  const auto object = parse_object(body);
+  const JsonValue* type = object ? object->find("type") : nullptr;
+  const auto* name = type ? std::get_if<std::string>(&type->is) : nullptr;
+  if (!name || *name != "hello")
+    return fail(Errc::bad_state, "the first message is no hello: " + error.text());
+  const JsonValue* version = object->find("version");
+  const auto* numbers = version ? std::get_if<JsonObject>(&version->is) : nullptr;
+  const JsonValue* major = numbers ? numbers->find("major") : nullptr;
+  const auto* number = major ? std::get_if<std::uint64_t>(&major->is) : nullptr;
+  if (number && *number != ours_.major)
+    return fail(Errc::bad_version, "this side speaks version " + std::to_string(ours_.major));
+  fail(Errc::bad_message, error.context);
+}
+
 /// A request with a wrong field is refused and the talk goes on, as it does after an unknown type;
 /// anything else cannot be relied on any more.
 void Conversation::cannot_read(std::string_view body, const Error& error) {
-  if (!theirs_) return fail(Errc::bad_state, "the first message is no hello: " + error.text());
+  if (!theirs_) return cannot_read_first(body, error);
   if (error.code == Errc::unknown_type)
     return refuse(Errc::unknown_type, is_code(error.context) ? error.context : "", {},
                   error.context);
@@ -202,6 +224,10 @@ void Conversation::timed_out(Time now) {
 void Conversation::sync(Time now) {
   if (over_ || lane_ || !theirs_) return;
   forget_ended();
+  offers_said_ = static_cast<std::uint64_t>(std::ranges::count_if(said_, [&](const auto& one) {
+    return one.second.offer && ledger_.find_given(one.first) != nullptr;
+  }));
+  offers_held_ = false;
   for (const auto& [id, given] : ledger_.given()) say_given(given, now);
   for (const auto& [id, taken] : ledger_.taken()) say_taken(taken);
   say_gets();
@@ -229,6 +255,11 @@ void Conversation::say_given(const GivenOffer& given, Time now) {
   Offer offer = given.offer;
   offer.expires = seconds_until(given.expires_at, now);
   if (offer.expires == 0 && given.round == 0) return;  // its owner is about to end it
+  if (offers_said_ >= theirs_->limits.open_offers) {
+    offers_held_ = true;  // until one of the others ends
+    return;
+  }
+  ++offers_said_;
   said.offer = true;
   if (offer.get) requests_open_.erase(*offer.get);
   say(offer);

@@ -130,6 +130,8 @@ class Conversation {
   /// that has ended and are thrown away.
   bool payload_wanted() const { return payload_wanted_; }
   void payload_passed(std::uint64_t bytes, Time now);
+  /// This side has not read up to now, for want of a buffer: no silence of the other side counts.
+  void not_reading(Time now);
   /// The other side closed, or the connection broke. Ends with Over unless that already came.
   void disconnected(Error error);
 
@@ -209,6 +211,7 @@ class Conversation {
 
   void read(std::string_view body, Time now);
   bool too_many(const Message* message, Time now);
+  void cannot_read_first(std::string_view body, const Error& error);
   void cannot_read(std::string_view body, const Error& error);
   void judge(const Message& message, Time now);  // conversation_handlers.cpp
 
@@ -226,6 +229,8 @@ class Conversation {
   ServedWants served_;
   std::uint64_t payload_left_ = 0;
   bool payload_wanted_ = false;
+  std::uint64_t offers_said_ = 0;    ///< open ones, as of the latest sync()
+  bool offers_held_ = false;         ///< more wait than the other side lets be open
   std::optional<Time> block_since_;  ///< its first raw byte came, its last did not
   std::vector<Event> events_;
   std::string output_;

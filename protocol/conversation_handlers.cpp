@@ -261,8 +261,10 @@ struct Conversation::Handler {
     const GivenOffer* ours = given(m.id);
     if (!ours) return not_open(m.id, "check", Direction::given);
     if (ours->state == GivenOffer::State::cancelling) return;
-    if (!may_have_stream(*ours) || !within(ours->offer, Of::stream, m.offset, m.length))
+    if (!may_have_stream(*ours) || !within(ours->offer, Of::stream, m.offset, m.length)) {
+      c.served_.drop(m.id);
       return c.refuse(Errc::bad_state, "check", m.id, "not accepted, or beyond the end");
+    }
     if (c.checks_open_ >= kMaxOpenChecks) return c.fail(Errc::too_much, "too many open checks");
     ++c.checks_open_;
     event(Checked{m});
@@ -286,6 +288,7 @@ struct Conversation::Handler {
   }
 
   void operator()(const List& m) {
+    if (c.requests_open_.contains(m.request)) return;
     if (!room_for_request(m.request, "list")) return;
     c.requests_open_.insert(m.request);
     event(ListAsked{m});

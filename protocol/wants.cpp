@@ -38,33 +38,36 @@ void advance_by(Want& want, std::uint64_t length) {
 
 void NamedHoles::add(const OfferId& id, std::uint64_t begin, std::uint64_t end) {
   if (begin >= end) return;
-  holes_[id].add(Range{begin, end});
-  ++added_;
-  keep_bounded();
+  holes_.push_back({id, {begin, end}});
+  if (holes_.size() > max_ranges_) holes_.pop_front();
 }
 
 void NamedHoles::answered(const OfferId& id, std::uint64_t begin, std::uint64_t end) {
-  const auto it = holes_.find(id);
-  if (it == holes_.end() || begin >= end || !it->second.intersects(Range{begin, end})) return;
-  it->second.remove(Range{begin, end});
-  ++added_;  // cutting a piece out of the middle makes two
-  if (it->second.empty()) holes_.erase(it);
-  keep_bounded();
+  for (auto hole = holes_.begin(); hole != holes_.end();) {
+    auto& range = hole->range;
+    if (hole->id != id || end <= range.begin || range.end <= begin) {
+      ++hole;
+      continue;
+    }
+    const Range before{range.begin, std::max(range.begin, begin)};
+    const Range behind{std::min(range.end, end), range.end};
+    hole = holes_.erase(hole);
+    for (const Range rest : {behind, before})
+      if (rest.begin < rest.end) hole = holes_.insert(hole, {id, rest});
+    hole += (before.begin < before.end) + (behind.begin < behind.end);
+  }
+  while (holes_.size() > max_ranges_) holes_.pop_front();
 }
 
 bool NamedHoles::contains(const Want& want) const {
-  const auto it = holes_.find(want.id);
-  return want.of == Of::stream && it != holes_.end() &&
-         it->second.contains(Range{want.offset, want.offset + want.length});
+  return want.of == Of::stream && std::ranges::any_of(holes_, [&](const Hole& hole) {
+           return hole.id == want.id && hole.range.begin <= want.offset &&
+                  want.offset + want.length <= hole.range.end;
+         });
 }
 
-void NamedHoles::keep_bounded() {
-  if (added_ <= max_ranges_) return;
-  added_ = 0;
-  for (const auto& [id, set] : holes_) added_ += set.ranges().size();
-  if (added_ <= max_ranges_ / 2) return;  // well below, so that counting stays rare
-  holes_.clear();
-  added_ = 0;
+void NamedHoles::forget(const OfferId& id) {
+  std::erase_if(holes_, [&](const Hole& hole) { return hole.id == id; });
 }
 
 // ---- the taker's side
@@ -108,7 +111,8 @@ bool AskedWants::take_open(const Want& answer) {
   Asked& asked = it->second.front();
   if (!asked.in_hole) bytes_ -= answer.length;
   advance_by(asked.left, answer.length);
-  if (asked.left.length == 0) {
+  want_done_ = asked.left.length == 0;
+  if (want_done_) {
     uncount(asked);
     it->second.pop_front();
     if (it->second.empty()) open_.erase(it);
@@ -122,7 +126,8 @@ bool AskedWants::take_late(const Want& answer) {
   });
   if (it == late_.end()) return false;
   advance_by(*it, answer.length);
-  if (it->length == 0) late_.erase(it);
+  want_done_ = it->length == 0;
+  if (want_done_) late_.erase(it);
   return true;
 }
 
@@ -151,6 +156,8 @@ Result<void> AskedWants::answered(const Data& data) {
   if (data.zeros() && (data.of != Of::stream || *data.until < data.offset + data.length))
     return Error(Errc::bad_state, "zeros at " + std::to_string(data.offset));
   auto fits = take({data.id, data.of, data.offset, data.length}, "data");
+  if (fits && data.zeros() && *data.until > data.offset + data.length && !want_done_)
+    return Error(Errc::bad_state, "zeros that end before the hole and before the want");
   if (fits && data.zeros()) holes_.add(data.id, data.offset + data.length, *data.until);
   return fits;
 }

@@ -31,18 +31,19 @@ class NamedHoles {
  public:
   explicit NamedHoles(std::size_t max_ranges) : max_ranges_(max_ranges) {}
 
-  /// An empty or backward `hole` is nothing. Past the limit all are forgotten.
+  /// An empty or backward `hole` is nothing. Past the limit the oldest is forgotten.
   void add(const OfferId& id, std::uint64_t begin, std::uint64_t end);
   void answered(const OfferId& id, std::uint64_t begin, std::uint64_t end);
   bool contains(const Want& want) const;
-  void forget(const OfferId& id) { holes_.erase(id); }
+  void forget(const OfferId& id);
 
  private:
-  void keep_bounded();
-
+  struct Hole {
+    OfferId id;
+    Range range;
+  };
   std::size_t max_ranges_;
-  std::size_t added_ = 0;  ///< an upper bound of the ranges held
-  std::map<OfferId, RangeSet> holes_;
+  std::deque<Hole> holes_;  ///< oldest first
 };
 
 /// The taker's side: what was asked here and in which order the answers must come.
@@ -94,6 +95,7 @@ class AskedWants {
   std::size_t count_ = 0;
   std::size_t hole_count_ = 0;
   bool answer_wanted_ = false;
+  bool want_done_ = false;  ///< the latest answered() was the last of its want
 };
 
 /// The giver's side: what was asked of us here; within an offer answered in order, offers taking

@@ -24,6 +24,10 @@ Result<Piece> read_piece(storage::Source::Reader& reader, const protocol::Want& 
 
 }  // namespace
 
+std::string why_gone(const protocol::Gone& gone) {
+  return gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text;
+}
+
 Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
                    std::span<std::byte> buffer, AnswerForm form) {
   Answer answer;

@@ -27,4 +27,7 @@ struct AnswerForm {
 Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
                    std::span<std::byte> buffer, AnswerForm form);
 
+/// For the record of a transfer: what the giver says of an entry that it cannot send.
+std::string why_gone(const protocol::Gone& gone);
+
 }  // namespace peer::node

@@ -22,12 +22,16 @@ protocol::Time steady_at(storage::UnixTime when) {
          std::chrono::seconds(std::max<std::int64_t>(when - std::time(nullptr), 0));
 }
 
+/// The message of this type among those of a row's `say`, one a line.
 template <class T>
-std::optional<T> decode_said(const std::string& said) {
-  if (said.empty()) return std::nullopt;
-  auto message = protocol::decode(said);
-  if (!message || !std::holds_alternative<T>(*message)) return std::nullopt;
-  return std::get<T>(std::move(*message));
+std::optional<T> decode_said(std::string_view said) {
+  while (!said.empty()) {
+    const auto line = said.substr(0, said.find('\n'));
+    said.remove_prefix(std::min(said.size(), line.size() + 1));
+    auto message = protocol::decode(line);
+    if (message && std::holds_alternative<T>(*message)) return std::get<T>(std::move(*message));
+  }
+  return std::nullopt;
 }
 
 protocol::GivenOffer given_from(const storage::OfferRow& row) {
@@ -57,7 +61,7 @@ protocol::TakenOffer taken_from(const storage::OfferRow& row) {
 
 template <class Said>
 void remember(std::string& say, const std::optional<Said>& message) {
-  if (message) say = protocol::encode(*message);
+  if (message) say += protocol::encode(*message) + '\n';
 }
 
 }  // namespace
@@ -144,8 +148,8 @@ void Exchange::note(const OfferPtr& offer) {
     using State = protocol::TakenOffer::State;
     row.ledger_state = static_cast<std::uint8_t>(taken->state);
     row.round = taken->round;
+    remember(row.say, taken->done);
     if (taken->state == State::accepted) remember(row.say, taken->accept);
-    if (taken->state == State::finishing) remember(row.say, taken->done);
     if (taken->state == State::rejecting) remember(row.say, taken->reject);
     if (taken->state == State::cancelling) remember(row.say, taken->cancel);
   }
@@ -186,10 +190,6 @@ struct Exchange::Handler {
     if (const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken))
       exchange.note(offer);
   }
-  void operator()(const protocol::EntryGone& event) {
-    const auto offer = exchange.offers_.find(pair.id, event.gone.id, Direction::taken);
-    if (offer && offer->taking) offer->taking->entry_gone(event.gone);
-  }
   void operator()(const protocol::Greeted&) {
     for (const auto& [number, offer] : exchange.offers_.open()) {
       if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
@@ -212,8 +212,8 @@ struct Exchange::Handler {
   static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session,
                                      protocol::Check check) {
     auto source = co_await exchange.source_of(session->pair(), check.id);
-    if (!source) co_return;
-    auto job = [source, check] {
+    auto job = [source, check]() -> Result<bool> {
+      if (!source) return false;
       return source->reader()->still_has(check.offset, check.length, check.digest);
     };
     auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
@@ -271,7 +271,8 @@ bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& 
   if (const auto offer = offers_.find(pair.id, id, Direction::taken)) {
     auto limits = theirs;
     limits.block_bytes = protocol::kMaxBlockBytes;  // of what we take, ours counts
-    return offer->taking && offer->taking->add_lane(std::move(connection), limits);
+    return offer->taking &&
+           offer->taking->add_lane(std::move(connection), answer_form(session.talk()), limits);
   }
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return false;
@@ -295,10 +296,6 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
   if (const auto offer = offers_.find(pair.id, *trouble.id, Direction::given)) {
     offer->trouble = trouble;
     offer->trouble_is_ours = false;
-    if (trouble.code == protocol::wire_code(protocol::Errc::busy)) {
-      pair.ledger.end(*trouble.id, protocol::Outcome::rejected);
-      end(offer, state::rejected, "too many offers are open there");
-    }
   } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
              taken && taken->taking && !event.dropped.empty()) {
     taken->taking->giver_trouble(trouble);

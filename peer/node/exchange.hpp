@@ -113,6 +113,8 @@ class Exchange : public SessionUser {
   void on_offered(Pair& pair, Session& session, const protocol::Offered& event);
   asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address);
   std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address);
+  bool wants_list(const OfferRecord& offer) const;
+  asio::awaitable<Result<void>> fetch_once(OfferPtr offer);
   asio::awaitable<void> fetch(OfferPtr offer);
   asio::awaitable<void> decide_alone(OfferPtr offer);
   asio::awaitable<bool> answers_get(OfferPtr offer);
@@ -151,6 +153,7 @@ class Exchange : public SessionUser {
   std::list<std::shared_ptr<OpenGet>> open_gets_;
   std::multiset<std::string> noting_;  ///< addresses of strangers' offers that wait for a number
   Pace stranger_pace_{kStrangerOffersPerMinute, std::chrono::minutes(1)};
+  std::map<std::string, Pace> stranger_paces_;  ///< by Session::remote_network()
   bool stopping_ = false;
   async::TaskGroup tasks_;
 };

@@ -110,8 +110,12 @@ std::vector<protocol::Failure> with_paths(const std::string& folder,
 asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> session,
                                            OfferPtr offer, net::RawConnection connection) {
   auto source = co_await source_of(pair, offer->row.id);
-  if (!source || offer->ended() || stopping_ || offer->lanes >= protocol::kMaxLanes) co_return;
-  if (session->over()) co_return;
+  const bool wanted = source && !offer->ended() && !stopping_ && !session->over() &&
+                      offer->lanes < protocol::kMaxLanes;
+  if (!wanted) {
+    pair.lane_ended(offer->row.id);
+    co_return;
+  }
   const auto form = answer_form(session->talk());
   const auto block_bytes = session->talk().theirs()->limits.block_bytes;
   const auto slot = serving_.emplace(serving_.end());
@@ -131,6 +135,7 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
     base::log(base::Level::warning, "exchange",
               std::string("a lane was not begun: ") + error.what());
     serving_.erase(slot);
+    pair.lane_ended(offer->row.id);
     co_return;
   }
   ++offer->lanes;

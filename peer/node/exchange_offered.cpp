@@ -2,6 +2,7 @@
 #include <ctime>
 #include <utility>
 
+#include "async/sleep.hpp"
 #include "node/exchange.hpp"
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
@@ -11,6 +12,11 @@ namespace peer::node {
 
 using protocol::Direction;
 using protocol::Errc;
+
+namespace {
+constexpr std::size_t kPacesKept = 1024;
+constexpr std::chrono::seconds kDiskRetry{60};
+}  // namespace
 
 /// The code an offer is turned away with before anyone sees it; empty if it may come in.
 std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer,
@@ -41,8 +47,14 @@ std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer,
     ++all;
     if (open->stranger_address == address) ++here;
   }
+  if (stranger_paces_.size() >= kPacesKept) stranger_paces_.clear();
+  auto& pace =
+      stranger_paces_
+          .try_emplace(address, kStrangerOffersPerMinutePerAddress, std::chrono::minutes(1))
+          .first->second;
   const bool busy = all >= protocol::kMaxStrangerOffers ||
-                    here >= protocol::kMaxStrangerOffersPerAddress || !stranger_pace_.allows();
+                    here >= protocol::kMaxStrangerOffersPerAddress || !pace.allows() ||
+                    !stranger_pace_.allows();
   return busy ? std::string(protocol::wire_code(Errc::busy)) : std::string();
 }
 
@@ -104,21 +116,46 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   co_await fetch(offer);
 }
 
+bool Exchange::wants_list(const OfferRecord& offer) const {
+  return !stopping_ && !offer.ended() && offer.is(state::preparing);
+}
+
+asio::awaitable<Result<void>> Exchange::fetch_once(OfferPtr offer) {
+  auto& row = offer->row;
+  auto fetching =
+      std::make_shared<Fetching>(services_, sessions_->pair(row.peer), row.offer, offer->folder);
+  fetches_[row.number] = fetching;
+  auto fetched = co_await fetching->run();
+  fetches_.erase(row.number);
+  co_return fetched;
+}
+
 /// Brings the list here; then somebody can be asked.
 asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
   auto& row = offer->row;
   auto& pair = sessions_->pair(row.peer);
-  auto fetching = std::make_shared<Fetching>(services_, pair, row.offer, offer->folder);
-  fetches_[row.number] = fetching;
-  auto fetched = co_await fetching->run();
-  fetches_.erase(row.number);
-  if (stopping_ || offer->ended() || !offer->is(state::preparing)) co_return;
+  auto fetched = co_await fetch_once(offer);
+  while (!fetched && fetched.error().code.category() != protocol::category() &&
+         wants_list(*offer)) {
+    // Our own disk: it may have room again.
+    offer->trouble.emplace();
+    offer->trouble->code = protocol::wire_code(Errc::disk);
+    offer->trouble->text = fetched.error().text();
+    offer->trouble_is_ours = true;
+    services_.changed.notify_all();
+    base::log(base::Level::warning, "exchange",
+              "the list of offer " + std::to_string(row.number) + ": " + fetched.error().text());
+    co_await async::sleep(kDiskRetry);
+    if (!wants_list(*offer)) co_return;
+    offer->trouble.reset();
+    fetched = co_await fetch_once(offer);
+  }
+  if (!wants_list(*offer)) co_return;
   if (!fetched) {
     protocol::Reject reject;
     reject.id = row.id;
-    const bool theirs = fetched.error().code.category() == protocol::category();
-    reject.reason = protocol::wire_code(theirs ? Errc::bad_manifest : Errc::disk);
-    if (theirs) reject.text = wire_text(fetched.error().text(), protocol::kMaxTextBytes);
+    reject.reason = protocol::wire_code(Errc::bad_manifest);
+    reject.text = wire_text(fetched.error().text(), protocol::kMaxTextBytes);
     row.outcome_text = "its list cannot be taken: " + fetched.error().text();
     row.state = state::failed;
     base::log(base::Level::warning, "exchange",

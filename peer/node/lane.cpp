@@ -119,7 +119,8 @@ bool GivingLane::collect_wants() {
     if (!message) return false;
     const auto* want = std::get_if<protocol::Want>(&*message);
     if (!want) continue;
-    if (want->id != id_ || !wants_.add(*want)) return false;
+    const bool right = want->id == id_ && want->of == protocol::Of::stream;
+    if (!right || !wants_.add(*want)) return false;
   }
   return true;
 }
@@ -149,12 +150,14 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
 // ---- the taker's end
 
 TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id,
-                       std::shared_ptr<storage::Intake> intake, protocol::PeerLimits theirs,
-                       std::shared_ptr<std::atomic<bool>> paused, Hooks hooks)
+                       std::shared_ptr<storage::Intake> intake, AnswerForm form,
+                       protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused,
+                       Hooks hooks)
     : Lane(std::move(connection)),
       id_(id),
       intake_(std::move(intake)),
       writer_(intake_->writer()),
+      form_(form),
       paused_(std::move(paused)),
       hooks_(std::move(hooks)),
       asked_(theirs),
@@ -211,10 +214,9 @@ bool TakingLane::handle(const protocol::Message& message) {
   if (const auto* data = std::get_if<protocol::Data>(&message)) return take_data(*data);
   if (const auto* gone = std::get_if<protocol::Gone>(&message)) {
     if (!asked_.answered(*gone)) return false;
-    auto noted = intake_->gone(
-        gone->entry, gone->text.empty() ? gone->reason : gone->reason + ": " + gone->text);
-    intake_->give_back(
-        {gone->offset, gone->offset + gone->length});  // what the entry did not cover
+    const protocol::Range range{gone->offset, gone->offset + gone->length};
+    auto noted = intake_->gone(gone->entry, range, why_gone(*gone));
+    intake_->give_back(range);
     if (!noted) {
       if (is_theirs(noted.error())) {
         hooks_.bad_block(noted.error());
@@ -231,7 +233,8 @@ bool TakingLane::handle(const protocol::Message& message) {
 }
 
 bool TakingLane::take_data(const protocol::Data& data) {
-  if (data.of != protocol::Of::stream || !asked_.answered(data)) return false;
+  const bool agreed = data.zeros() ? form_.zeros : data.digest->kind == form_.digest;
+  if (!agreed || data.of != protocol::Of::stream || !asked_.answered(data)) return false;
   const protocol::Range range{data.offset, data.offset + data.length};
   Result<void> stored;
   if (data.zeros()) {

@@ -89,7 +89,7 @@ class TakingLane final : public Lane {
   };
   /// While `paused` nothing is wanted; what still comes is given back.
   TakingLane(net::RawConnection connection, protocol::OfferId id,
-             std::shared_ptr<storage::Intake> intake, protocol::PeerLimits theirs,
+             std::shared_ptr<storage::Intake> intake, AnswerForm form, protocol::PeerLimits theirs,
              std::shared_ptr<std::atomic<bool>> paused, Hooks hooks);
   ~TakingLane() override;
 
@@ -103,6 +103,7 @@ class TakingLane final : public Lane {
   protocol::OfferId id_;
   std::shared_ptr<storage::Intake> intake_;
   std::unique_ptr<storage::Intake::Writer> writer_;
+  AnswerForm form_;
   std::shared_ptr<std::atomic<bool>> paused_;
   Hooks hooks_;
   protocol::AskedWants asked_;

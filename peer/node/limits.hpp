@@ -10,8 +10,10 @@ namespace peer::node {
 inline constexpr std::size_t kMaxConnections = 512;  ///< of all peers together, lanes included
 inline constexpr std::size_t kMaxHandshakesPerAddress = 16;  ///< not yet authenticated
 inline constexpr std::size_t kMaxStrangerSessions = 64;
+inline constexpr std::size_t kMaxStrangerSessionsPerAddress = 16;
 inline constexpr std::size_t kMaxWaitingLanes = 16;          ///< of one peer, ahead of their accept
-inline constexpr std::size_t kStrangerOffersPerMinute = 60;  ///< each leaves a row in the history
+inline constexpr std::size_t kStrangerOffersPerMinute = 60;  ///< noted, of all strangers together
+inline constexpr std::size_t kStrangerOffersPerMinutePerAddress = 20;
 inline constexpr std::size_t kMaxLanes = 64;  ///< of all transfers together; each is a thread
 inline constexpr std::size_t kMaxLocalClients = 64;
 

@@ -17,7 +17,7 @@ using base::Exit;
 namespace {
 
 std::string title_of(const storage::ScanOptions& options) {
-  if (!options.as.empty()) return options.as;
+  if (options.names.size() == 1) return options.names.front();
   if (options.paths.size() != 1) return base::count_of(options.paths.size(), "item");
   auto path = std::filesystem::path(options.paths.front()).lexically_normal();
   if (path.filename().empty()) path = path.parent_path();
@@ -76,7 +76,6 @@ asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protoco
   row.direction = protocol::Direction::given;
   row.state = state::preparing;
   row.paths = scanned.options.paths;
-  row.options = scanned.options.as;
   row.expires = std::time(nullptr) + words.expires.count();
   auto& what = row.offer;
   what.id = row.id;

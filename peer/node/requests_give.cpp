@@ -17,7 +17,7 @@ namespace {
 storage::ScanOptions scan_options(const Json& arguments) {
   storage::ScanOptions options;
   options.paths = byte_list_of(arguments, "paths");
-  options.as = bytes_of(arguments, "as");
+  if (auto as = bytes_of(arguments, "as"); !as.empty()) options.names.push_back(std::move(as));
   options.selection.only = byte_list_of(arguments, "only");
   options.selection.except = byte_list_of(arguments, "except");
   const auto links = bytes_of(arguments, "links");

@@ -147,6 +147,9 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
     if (!path)
       throw Failure(Exit::usage, "get " + base::quoted(bytes) + ": " + path.error().text() +
                                      ": a path begins with a share's name (peer list PEER)");
+    if (std::ranges::find(open->roots, path->name()) != open->roots.end())
+      throw Failure(Exit::usage, "get " + base::quoted(bytes) + ": another path ends with " +
+                                     base::quoted(path->name()) + " too: get them one by one");
     open->roots.emplace_back(path->name());
     get.paths.push_back(std::move(*path));
   }

@@ -37,6 +37,7 @@ struct Services {
   std::unique_ptr<storage::Database> database;
   base::BlockPool sending{protocol::kSessionBlockBytes, kSessionBlocks};
   base::BlockPool receiving{protocol::kSessionBlockBytes, kSessionBlocks};
+  std::uint64_t takings = 0;  ///< transfers being taken; they share `receiving`
   storage::SpaceBook space;
   async::Event changed;  ///< some offer's state, or a session, is not what it was
   asio::thread_pool disk{kDiskThreads};

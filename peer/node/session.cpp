@@ -92,7 +92,7 @@ asio::awaitable<void> Session::run() {
     unanswered.push_back(want);
   };
   if (incoming_) lost(incoming_->data);
-  if (announced_) lost(*announced_);
+  for (const auto& block : announced_) lost(block.data);
   incoming_.reset();
   user_.session_ended(pair_, *this, std::move(unanswered));
 }
@@ -137,11 +137,15 @@ void Session::take_events() {
     if (events.empty()) return;
     for (auto& event : events) {
       if (auto* coming = std::get_if<protocol::DataComing>(&event)) {
-        if (coming->data.payload() > 0) {
-          announced_ = coming->data;
-        } else {
-          user_.block_came(pair_, *this, {coming->data, {}});
-        }
+        announced_.push_back({coming->data, {}, {}});
+        continue;
+      }
+      if (auto* gone = std::get_if<protocol::EntryGone>(&event)) {
+        protocol::Data asked;
+        asked.id = gone->gone.id;
+        asked.offset = gone->gone.offset;
+        asked.length = gone->gone.length;
+        announced_.push_back({asked, {}, std::move(gone->gone)});
         continue;
       }
       if (std::holds_alternative<protocol::Wanted>(event)) wanted_.notify_all();
@@ -200,35 +204,34 @@ asio::awaitable<bool> Session::take_bytes(std::span<const std::byte> bytes) {
     const auto taken = talk_.received(bytes, now);
     bytes = bytes.subspan(taken);
     flush();
-    if (announced_) {
-      auto data = *announced_;
-      announced_.reset();
-      co_await begin_block(std::move(data));
-    }
+    co_await take_announced();
     if (taken == 0 && talk_.payload_left() == 0) break;
   }
   co_return !talk_.over();
 }
 
-asio::awaitable<void> Session::begin_block(protocol::Data data) {
-  if (data.length > protocol::kSessionBlockBytes) {
-    announced_ = data;
-    leave(Errc::too_much, "a block of more than 256 KiB on the session");
-    co_return;
+asio::awaitable<void> Session::take_announced() {
+  while (!announced_.empty() && !talk_.over()) {
+    if (announced_.front().payload() > protocol::kSessionBlockBytes) {
+      leave(Errc::too_much, "a block of more than 256 KiB on the session");
+      co_return;
+    }
+    auto buffer = services_.receiving.try_take();
+    if (!buffer) {
+      co_await over_.wait_for(kBufferPause);
+      talk_.not_reading(std::chrono::steady_clock::now());
+      continue;
+    }
+    auto block = std::move(announced_.front());
+    announced_.pop_front();
+    block.block = std::move(buffer);
+    if (block.payload() == 0) {
+      user_.block_came(pair_, *this, std::move(block));
+    } else {
+      incoming_ = std::move(block);
+      filled_ = 0;
+    }
   }
-  auto block = services_.receiving.try_take();
-  while (!block && !talk_.over()) {
-    co_await over_.wait_for(kBufferPause);
-    block = services_.receiving.try_take();
-  }
-  if (talk_.over()) {
-    announced_ = data;
-    co_return;
-  }
-  incoming_.emplace();
-  incoming_->data = std::move(data);
-  incoming_->block = std::move(block);
-  filled_ = 0;
 }
 
 void Session::end_block() {

@@ -22,10 +22,15 @@
 
 namespace peer::node {
 
-/// Raw bytes that came on a session, with the message that announced them.
+/// An answer to a want that came on a session. Each holds a buffer of the pool, also when it brings
+/// no bytes: so what waits for the disk is bounded, and a giver is not read faster than it is
+/// stored.
 struct IncomingBlock {
-  protocol::Data data;
-  base::BlockPool::Block block;  ///< the first data.length bytes of it; empty for zeros
+  protocol::Data data;           ///< of a `gone`: what was asked
+  base::BlockPool::Block block;  ///< the first data.payload() bytes of it
+  std::optional<protocol::Gone> gone;
+
+  std::uint64_t payload() const { return gone ? 0 : data.payload(); }
 };
 
 /// What this session's `hello`s allow in answers to wants.
@@ -99,7 +104,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse_want(const protocol::OfferId& id, const std::string& why);
   void send_block(const protocol::Data& data, base::BlockPool::Block block);
   asio::awaitable<bool> take_bytes(std::span<const std::byte> bytes);
-  asio::awaitable<void> begin_block(protocol::Data data);
+  asio::awaitable<void> take_announced();
   void end_block();
   void take_events();
   void queue_output();
@@ -120,8 +125,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   std::deque<Outgoing> outbox_;
   std::size_t outbox_bytes_ = 0;
-  std::optional<IncomingBlock> incoming_;    ///< being filled
-  std::optional<protocol::Data> announced_;  ///< its header was read, its buffer is not taken yet
+  std::optional<IncomingBlock> incoming_;  ///< being filled
+  std::deque<IncomingBlock>
+      announced_;  ///< their headers were read, their buffers are not taken yet
   std::size_t filled_ = 0;
   std::map<protocol::OfferId,
            std::pair<std::shared_ptr<storage::Source>, std::unique_ptr<storage::Source::Reader>>>

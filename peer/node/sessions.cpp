@@ -86,12 +86,17 @@ protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const 
 
 // ---- coming in
 
-bool Sessions::may_come_in(const protocol::PeerId& id) const {
+bool Sessions::may_come_in(const protocol::PeerId& id, const std::string& network) const {
   if (id == services_.identity->id() || contacts_.is_blocked(id)) return false;
   if (contacts_.is_contact(id)) return true;
-  const auto strangers = std::ranges::count_if(
-      sessions_, [&](const auto& session) { return !contacts_.is_contact(session->pair().id); });
-  return static_cast<std::size_t>(strangers) < kMaxStrangerSessions;
+  std::size_t all = 0;
+  std::size_t here = 0;
+  for (const auto& session : sessions_) {
+    if (contacts_.is_contact(session->pair().id)) continue;
+    ++all;
+    if (session->remote_network() == network) ++here;
+  }
+  return all < kMaxStrangerSessions && here < kMaxStrangerSessionsPerAddress;
 }
 
 void Sessions::welcome(asio::ip::tcp::socket socket) {
@@ -123,7 +128,7 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
   if (!shaken || !*word) {
     const auto why = shaken ? word->error().text() : shaken.error().text();
     base::log(base::Level::info, "sessions", "no session with " + stream->remote() + ": " + why);
-  } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id)) {
+  } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id, network)) {
     auto said = std::move(**word);
     if (said.attach) {
       co_await take_lane(pair(id), std::move(stream), std::move(said));
@@ -147,12 +152,12 @@ asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream
                       "closed before a first message");
     const auto bytes = std::span<const std::byte>(buffer).first(*got);
     auto taken = frames.feed(bytes);
-    if (!taken) co_return std::move(taken).error();
     word.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (!taken) co_return std::move(word);  // the conversation says what is wrong with it
     const auto body = frames.next();
     if (!body) continue;
     auto message = protocol::decode(*body);
-    if (!message) co_return std::move(message).error();
+    if (!message) co_return std::move(word);
     if (auto* attach = std::get_if<protocol::Attach>(&*message)) {
       word.attach = *attach;
       word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken,

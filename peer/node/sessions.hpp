@@ -102,7 +102,7 @@ class Sessions : public SessionUser {
   asio::awaitable<void> run_session(std::shared_ptr<Session> session);
   std::shared_ptr<Session> begin(Pair& pair, std::unique_ptr<net::TlsStream> stream,
                                  std::uint64_t dial, std::string first, std::string address);
-  bool may_come_in(const protocol::PeerId& id) const;
+  bool may_come_in(const protocol::PeerId& id, const std::string& network) const;
   protocol::Hello hello_for(const Pair& pair, std::uint64_t dial) const;
   void greeted(Pair& pair, Session& session);
   void keep(Pair& pair, const std::shared_ptr<Session>& stays,

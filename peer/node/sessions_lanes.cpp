@@ -20,7 +20,8 @@ asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsSt
   const auto fits = [&] {
     const auto& session = pair.session;
     return session && !session->over() && !session->dialled() &&
-           session->key().dial == attach.dial && session->key().theirs == attach.instance;
+           session->talk().both_have("lanes") && session->key().dial == attach.dial &&
+           session->key().theirs == attach.instance;
   };
   if (!fits() || pair.waiting_lanes >= kMaxWaitingLanes) co_return;  // closed without a hint why
   ++pair.waiting_lanes;
@@ -39,7 +40,7 @@ asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsSt
 
 void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count) {
   const auto session = pair.session;
-  if (!session || !session->dialled() || !session->talk().both_have("lanes")) return;
+  if (count == 0 || !session || !session->dialled() || !session->talk().both_have("lanes")) return;
   // Those that are being dialled or carry blocks count: a repeated `accept` opens no more.
   auto& open = pair.lanes[id];
   while (open < std::min(count, protocol::kMaxLanes)) {

@@ -118,17 +118,16 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
   protocol::Listing listing;
   listing.request = list.request;
   if (list.path.empty()) {
+    std::vector<storage::SharedPlace> places;
     for (const auto& [name, share] : shares_) {
-      if (!may_see(pair.id, share) || name <= list.cursor) continue;
-      if (listing.entries.size() == protocol::kMaxListingEntries) {
-        listing.cursor = listing.entries.back().name;
-        break;
-      }
-      protocol::ListedEntry entry;
-      entry.name = name;
-      entry.kind = protocol::Kind::folder;
-      listing.entries.push_back(std::move(entry));
+      if (may_see(pair.id, share)) places.push_back({name, share.folder});
     }
+    auto job = [places = std::move(places), cursor = list.cursor] {
+      return storage::browse_shares(places, cursor);
+    };
+    auto page = co_await async::run_on(services_.disk, std::move(job));
+    listing.entries = std::move(page.entries);
+    listing.cursor = std::move(page.cursor);
   } else {
     const auto [name, rest] = split_share(list.path);
     const auto* share = find(pair.id, name);
@@ -136,9 +135,8 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
       co_return;
     }
-    auto job = [folder = share->folder, path = rest, cursor = list.cursor] {
-      return storage::browse(folder, path, cursor);
-    };
+    auto job = [place = storage::SharedPlace{name, share->folder}, path = rest,
+                cursor = list.cursor] { return storage::browse(place, path, cursor); };
     auto page = co_await async::run_on(services_.disk, std::move(job));
     if (!page) {
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
@@ -156,9 +154,21 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
 asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> session,
                                           protocol::Get get) {
   const auto key = std::make_pair(pair.id, get.request);
-  if (gets_seen_.contains(key)) co_return;  // the same request; its offer is repeated by itself
-  if (gets_seen_.size() > kGetsRemembered) gets_seen_.clear();
-  gets_seen_[key] = true;
+  if (gets_walked_.contains(key)) co_return;  // the same request, its offer is being made
+  // An open offer that answers it would have been repeated.
+  if (gets_answered_.contains(key)) {
+    refuse(*session, get.request, Errc::unknown_offer, "get",
+           "the offer that answered it has ended");
+    co_return;
+  }
+  std::set<std::string_view> names;
+  for (const auto& path : get.paths) names.insert(path.name());
+  if (names.size() != get.paths.size()) {
+    refuse(*session, get.request, Errc::bad_message, "get", "two paths end with the same name");
+    co_return;
+  }
+  gets_walked_.insert(key);
+  const std::shared_ptr<void> walked(nullptr, [this, key](void*) { gets_walked_.erase(key); });
   storage::ScanOptions options;
   for (const auto& path : get.paths) {
     const auto [name, rest] = split_share(path.bytes());
@@ -171,7 +181,6 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
       local = co_await async::run_on(services_.disk, std::move(job));
     }
     if (!local) {
-      gets_seen_.erase(key);
       refuse(*session, get.request, Errc::not_shared, "get",
              base::quoted(path.bytes()) + " is not shared with you");
       co_return;
@@ -181,8 +190,7 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
     options.beneath =
         options.paths.empty() || options.beneath == share->folder ? share->folder : "";
     options.paths.push_back(std::move(*local));
-    if (get.paths.size() == 1)
-      options.as = std::string(path.name());  // a share's folder may be called otherwise
+    options.names.emplace_back(path.name());  // a share's folder may be called otherwise
   }
   std::string failed;
   try {
@@ -194,13 +202,15 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
     OfferWords words;
     words.expires = protocol::kDefaultExpiry;
     words.get = get.request;
+    if (gets_answered_.size() > kGetsRemembered) gets_answered_.clear();
+    gets_answered_.insert(key);
     co_await make_offer(offers_, exchange_, pair.id, std::move(scanned), std::move(words));
   } catch (const Failure& failure) {
     base::log(base::Level::warning, "sharing", failure.text());
     failed = "what was asked for cannot be read there";
   }
   if (failed.empty()) co_return;
-  gets_seen_.erase(key);
+  gets_answered_.erase(key);
   refuse(*session, get.request, Errc::disk, "get", failed);
 }
 

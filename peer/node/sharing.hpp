@@ -56,8 +56,9 @@ class Sharing {
   Exchange& exchange_;
   std::map<std::string, storage::ShareRow> shares_;
   std::map<protocol::RequestId, std::shared_ptr<OpenList>> lists_;
-  std::map<std::pair<protocol::PeerId, protocol::RequestId>, bool>
-      gets_seen_;                           ///< answered in this run of the program
+  using GetKey = std::pair<protocol::PeerId, protocol::RequestId>;
+  std::set<GetKey> gets_walked_;            ///< their files are being looked at
+  std::set<GetKey> gets_answered_;          ///< by an offer, in this run of the program
   std::set<storage::ScanProgress*> scans_;  ///< going on for a `get`
   async::TaskGroup tasks_;
 };

@@ -6,6 +6,7 @@
 #include "async/run_on.hpp"
 #include "async/task_group.hpp"
 #include "base/text.hpp"
+#include "node/answer.hpp"
 #include "node/tasks.hpp"
 #include "node/wire_text.hpp"
 
@@ -34,9 +35,11 @@ Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer,
       plan_(std::move(plan)),
       round_(round),
       wake_(services.io.get_executor()),
-      queue_event_(services.io.get_executor()) {}
+      queue_event_(services.io.get_executor()) {
+  ++services_.takings;
+}
 
-Taking::~Taking() = default;
+Taking::~Taking() { --services_.takings; }
 
 asio::awaitable<Taking::Ending> Taking::run() {
   const auto self = shared_from_this();
@@ -136,10 +139,15 @@ asio::awaitable<void> Taking::store_loop() {
     if (*paused_) {
       intake_->give_back(range);
     } else {
+      auto* intake = intake_.get();
       auto* writer = writer_.get();
       auto* block = &next.block;
-      auto job = [writer, block]() -> Result<void> {
+      auto job = [intake, writer, block]() -> Result<void> {
         const auto& what = block->data;
+        if (block->gone) {
+          return intake->gone(block->gone->entry, {what.offset, what.offset + what.length},
+                              why_gone(*block->gone));
+        }
         if (what.zeros()) return writer->store_zeros(what.offset, what.length);
         return writer->store(what.offset,
                              block->block.bytes().first(static_cast<std::size_t>(what.length)),
@@ -147,7 +155,8 @@ asio::awaitable<void> Taking::store_loop() {
       };
       result = co_await async::run_on(services_.disk, std::move(job));
     }
-    queued_bytes_ -= data.payload();
+    if (next.block.gone) intake_->give_back(range);
+    queued_bytes_ -= next.block.payload();
     const auto session = next.session.lock();
     stored(session.get(), range, std::move(result));
     if (data.zeros() && *data.until > range.end && session && session == pair_.session &&
@@ -179,7 +188,8 @@ void Taking::stored(Session* session, const protocol::Range& range, Result<void>
   if (result.error().code.category() == protocol::category()) {
     bad_block(result.error());
     if (session)
-      session->leave(protocol::Errc::bad_digest,
+      session->leave(result.error().code == protocol::Errc::bad_digest ? protocol::Errc::bad_digest
+                                                                       : protocol::Errc::bad_state,
                      wire_text(result.error().text(), protocol::kMaxTextBytes));
   } else {
     disk_trouble(result.error());
@@ -207,9 +217,12 @@ void Taking::want_on_session() {
   if (stopping_ || *paused_ || lanes_deliver_ || !intake_ || !session || session->over()) return;
   auto& talk = session->talk();
   bool said = false;
-  const auto want_bytes = std::min(kSessionWantBytes, talk.theirs()->limits.open_want_bytes);
-  while (queued_bytes_ + talk.asked().open_bytes() < kSessionWindowBytes &&
-         talk.asked().room(want_bytes)) {
+  // Nothing is wanted beyond the buffers there are, which all transfers share.
+  const auto window = std::clamp(kSessionBlocks * protocol::kSessionBlockBytes / services_.takings,
+                                 protocol::kSessionBlockBytes, kSessionWindowBytes);
+  const auto want_bytes =
+      std::min({kSessionWantBytes, window, talk.theirs()->limits.open_want_bytes});
+  while (queued_bytes_ + talk.asked().open_bytes() < window && talk.asked().room(want_bytes)) {
     const auto range = intake_->take(want_bytes);
     if (!range) break;
     protocol::Want want;
@@ -223,28 +236,9 @@ void Taking::want_on_session() {
 }
 
 void Taking::block_came(Session& session, IncomingBlock block) {
-  queued_bytes_ += block.data.payload();
+  queued_bytes_ += block.payload();
   queue_.push_back({session.weak_from_this(), std::move(block)});
   queue_event_.notify_all();
-}
-
-void Taking::entry_gone(const protocol::Gone& gone) {
-  if (!intake_) return;
-  const auto self = shared_from_this();
-  const protocol::Range range{gone.offset, gone.offset + gone.length};
-  const auto why = gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text;
-  asio::post(services_.disk, [self, entry = gone.entry, range, why] {
-    auto noted = self->intake_->gone(entry, why);
-    self->intake_->give_back(range);  // what the entry did not cover
-    asio::post(self->services_.io, [self, noted = std::move(noted)] {
-      if (!noted && noted.error().code.category() == protocol::category()) {
-        self->bad_block(noted.error());
-      } else if (!noted) {
-        self->disk_trouble(noted.error());
-      }
-      self->wake_.notify_all();
-    });
-  });
 }
 
 void Taking::give_back(const protocol::Want& want) {
@@ -257,7 +251,7 @@ void Taking::session_changed() {
   wake_.notify_all();
 }
 
-bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs) {
+bool Taking::add_lane(net::RawConnection connection, AnswerForm form, protocol::PeerLimits theirs) {
   if (stopping_ || !intake_ || lanes_.size() >= protocol::kMaxLanes) return false;
   const auto self = shared_from_this();
   const auto post = [self](auto work) {
@@ -279,8 +273,8 @@ bool Taking::add_lane(net::RawConnection connection, protocol::PeerLimits theirs
     });
   };
   try {
-    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, theirs,
-                                         paused_, std::move(hooks));
+    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, form,
+                                         theirs, paused_, std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
     base::log(base::Level::warning, "taking", std::string("a lane was not begun: ") + error.what());
     lanes_.erase(slot);

@@ -42,12 +42,11 @@ class Taking : public std::enable_shared_from_this<Taking> {
   void resume();
 
   void block_came(Session& session, IncomingBlock block);
-  void entry_gone(const protocol::Gone& gone);
   void give_back(const protocol::Want& want);
   /// The giver cannot serve now; tried again after a pause.
   void giver_trouble(const protocol::Trouble& trouble);
   void session_changed();  ///< another session, or none
-  bool add_lane(net::RawConnection connection, protocol::PeerLimits theirs);
+  bool add_lane(net::RawConnection connection, AnswerForm form, protocol::PeerLimits theirs);
 
   const std::shared_ptr<storage::Intake>& intake() const { return intake_; }
   const storage::LandingPlan& plan() const { return plan_; }

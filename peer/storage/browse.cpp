@@ -132,18 +132,37 @@ Page page_of_one(std::string name, const struct stat& st) {
 
 }  // namespace
 
-Result<Page> browse(const std::string& shared_folder, const std::string& path,
-                    const std::string& cursor) {
+Page browse_shares(const std::vector<SharedPlace>& shares, const std::string& cursor) {
+  const auto after = base::from_base64(cursor);
+  Page page;
+  std::size_t bytes = 0;
+  std::string last;  // name looked at
+  for (const auto& share : shares) {
+    if (after && share.name <= *after) continue;
+    bytes += kEntryBytes + json_bytes(share.name);
+    if (page.entries.size() == protocol::kMaxListingEntries || bytes > kPageBytes) {
+      page.cursor = base::base64(last);
+      break;
+    }
+    last = share.name;
+    struct stat st {};
+    if (::stat(share.folder.c_str(), &st) != 0) continue;
+    if (auto entry = listed(share.name, st)) page.entries.push_back(std::move(*entry));
+  }
+  return page;
+}
+
+Result<Page> browse(const SharedPlace& shared, const std::string& path, const std::string& cursor) {
   if (!is_legal(path)) return not_shared();
   const auto after = base::from_base64(cursor);
   if (!after) return Error(protocol::Errc::bad_message, "list: cursor");
   struct stat st {};
-  if (::stat(shared_folder.c_str(), &st) != 0) return not_shared();
+  if (::stat(shared.folder.c_str(), &st) != 0) return not_shared();
   if (!S_ISDIR(st.st_mode)) {
     if (!path.empty()) return not_shared();
-    return page_of_one(last_part(shared_folder), st);
+    return page_of_one(shared.name, st);
   }
-  auto share = Folder::open(shared_folder);
+  auto share = Folder::open(shared.folder);
   if (!share) return not_shared_or(std::move(share).error());
   auto found = share->stat(path);
   if (!found) return not_shared_or(std::move(found).error());

@@ -55,8 +55,7 @@ struct OfferRow {
   std::uint8_t ledger_state = 0;  ///< GivenOffer::State or TakenOffer::State
   std::uint64_t round = 0;
   std::uint64_t done_round = 0;
-  std::string
-      say;  ///< the framed JSON of the accept, done, reject or cancel to repeat; maybe empty
+  std::string say;  ///< the accept, done, reject, cancel to repeat: JSON, one a line; maybe empty
   bool manifest_here = false;      ///< taken: fetched, judged, stored
   std::vector<std::string> paths;  ///< given: as the user gave them, absolute
   std::string options;  ///< JSON: scan options of a given offer, landing plan of a taken one

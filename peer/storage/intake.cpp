@@ -77,9 +77,10 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     return std::make_unique<BlockWriter>(shared_from_this());
   }
 
-  Result<void> gone(std::uint64_t entry, const std::string& why) override {
-    if (entry >= s.catalogue->entries())
-      return Error(protocol::Errc::bad_message, "gone: there is no such entry");
+  Result<void> gone(std::uint64_t entry, protocol::Range asked, const std::string& why) override {
+    const Error nonsense(protocol::Errc::bad_state,
+                         "gone: the bytes asked for are not this entry's");
+    if (entry >= s.catalogue->entries()) return nonsense;
     if (s.ended) return {};
     const auto cursor = s.catalogue->cursor();
     auto at = cursor->to_entry(entry);
@@ -87,7 +88,10 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     PlacedEntry file;
     auto more = cursor->next(file);
     if (!more) return std::move(more).error();
-    if (file.entry.kind != Kind::file || !s.marks.gone(entry, why)) return {};
+    const auto whole = file.range();
+    if (file.entry.kind != Kind::file || asked.begin < whole.begin || asked.end > whole.end)
+      return nonsense;
+    if (!s.marks.gone(entry, why)) return {};
     s.forget_bytes(file);
     StagedTree tree(*s.staging);
     auto removed = tree.remove(file);

@@ -84,9 +84,10 @@ class Intake {
   /// One per thread.
   virtual std::unique_ptr<Writer> writer() = 0;
 
-  /// The giver cannot send this entry any more: nothing of it is lacking, what was written of it is
-  /// removed.
-  virtual Result<void> gone(std::uint64_t entry, const std::string& why) = 0;
+  /// The giver cannot send this entry any more, of which `asked` was wanted: nothing of it is
+  /// lacking, what was written of it is removed. Errc::bad_state if `asked` does not lie in that
+  /// entry.
+  virtual Result<void> gone(std::uint64_t entry, protocol::Range asked, const std::string& why) = 0;
 
   /// A crash of the program after this loses nothing that was stored before. (Nor without it: what
   /// store() returned from is in the journal.)

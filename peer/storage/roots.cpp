@@ -86,10 +86,11 @@ int open_without_links(const std::string& absolute, int flags) {
   return open_beneath(top.get(), absolute.substr(1), flags | O_DIRECTORY);
 }
 
-Result<Roots> find_roots(const std::vector<std::string>& paths, const std::string& as,
-                         const std::string& beneath) {
-  if (!as.empty()) {
-    if (paths.size() != 1) return invalid("a new name is for one path only");
+Result<Roots> find_roots(const std::vector<std::string>& paths,
+                         const std::vector<std::string>& names, const std::string& beneath) {
+  if (!names.empty() && names.size() != paths.size())
+    return invalid("a new name is for one path only");
+  for (const auto& as : names) {
     const auto name = protocol::RelativePath::parse(as);
     if (!name || name->depth() != 1)
       return invalid(base::quoted(as) + " cannot be the name of a file");
@@ -98,11 +99,11 @@ Result<Roots> find_roots(const std::vector<std::string>& paths, const std::strin
   if (!beneath.empty() && within.empty()) return errno_error("open folder", beneath, errno);
 
   std::vector<std::pair<Root, std::string>> found;  // with the path it came from
-  for (const auto& path : paths) {
-    auto root = find_root(path, within);
+  for (std::size_t i = 0; i < paths.size(); ++i) {
+    auto root = find_root(paths[i], within);
     if (!root) return std::move(root).error();
-    if (!as.empty()) root->name = as;
-    found.emplace_back(std::move(*root), path);
+    if (!names.empty()) root->name = names[i];
+    found.emplace_back(std::move(*root), paths[i]);
   }
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first.name < b.first.name; });

@@ -33,8 +33,8 @@ struct Roots {
 /// What paths of a user name: absolute, `as` the name of the only one. A path that is not there is
 /// its errno; `/`, two roots of one name and an illegal `as` are EINVAL, all with the paths. With
 /// `beneath`, a path that turns out to lie elsewhere is ENOENT.
-Result<Roots> find_roots(const std::vector<std::string>& paths, const std::string& as,
-                         const std::string& beneath);
+Result<Roots> find_roots(const std::vector<std::string>& paths,
+                         const std::vector<std::string>& names, const std::string& beneath);
 
 /// Opens an absolute folder by a path in which links are refused. -1 with errno.
 int open_without_links(const std::string& absolute, int flags);

@@ -24,7 +24,7 @@ Result<ScanReport> scan(const ScanOptions& options, const std::string& folder,
                         ScanProgress& progress) {
   if (auto r = judge_globs(options.selection.only); !r) return std::move(r).error();
   if (auto r = judge_globs(options.selection.except); !r) return std::move(r).error();
-  auto roots = find_roots(options.paths, options.as, options.beneath);
+  auto roots = find_roots(options.paths, options.names, options.beneath);
   if (!roots) return std::move(roots).error();
   roots->following = options.links == Links::follow;
 

@@ -23,8 +23,9 @@ enum class Links : std::uint8_t {
 
 struct ScanOptions {
   std::vector<std::string>
-      paths;            ///< absolute; a link given here is followed; `x/` and `x` are the same
-  std::string as;       ///< name of the root instead of the path's own; with one path only
+      paths;  ///< absolute; a link given here is followed; `x/` and `x` are the same
+  std::vector<std::string>
+      names;            ///< of the roots instead of the paths' own, one for each path; or none
   Selection selection;  ///< only, except
   Links links = Links::inside;
   std::vector<std::string>

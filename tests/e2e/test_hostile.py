@@ -9,7 +9,7 @@ import ssl
 import struct
 import unittest
 
-from peers import Case, peer_client, snapshot
+from peers import PATIENCE, Case, peer_client, snapshot
 
 
 def manifest_of(*lines):
@@ -287,6 +287,37 @@ class Hostile(Case):
         self.assertEqual(taking.finish().code, 6)
         self.nothing_delivered("ever.bin")
         self.assert_no_leftovers(self.bob.downloads)
+
+    def test_a_flood_of_answers_without_bytes(self):
+        size = 8 << 20
+        s, number, taking = self.accepted(manifest_of(file("holes.bin", size, allocated=0)), "holes")
+        w = s.hear("want")
+        before = self.memory(self.bob)
+        head = [peer_client.dump({"type": "data", "id": number, "offset": w["offset"] + i, "length": 1, "zeros": True,
+                                  "until": w["offset"] + i + 1}) for i in range(w["length"])[:400_000]]
+        s.tls.settimeout(1)  # bob reads no faster than he stores: then that is that
+        try:
+            for i in range(0, len(head), 1000):
+                s.tls.sendall(b"".join(struct.pack(">I", len(m)) + m for m in head[i:i + 1000]))
+        except OSError:
+            pass
+        if PATIENCE == 1:  # a sanitizer keeps what is freed
+            self.assertLess(self.memory(self.bob) - before, 24 << 20)
+        s.tls.close()
+        self.assertNotEqual(self.stop(taking, "holes").code, 0)
+        self.nothing_delivered("holes.bin")
+
+    def test_gone_of_another_entry(self):
+        s, number, taking = self.accepted(manifest_of(file("a", 1000), file("b", 1000)), "gone")
+        w = s.hear("want")
+        s.say("gone", id=number, entry=1, offset=w["offset"], length=10, reason="changed")
+        self.ends_with_error(s, "bad_state")
+        self.assertNotEqual(self.stop(taking, "gone").code, 0)
+
+    def memory(self, peer):
+        """Bytes of a node's own memory."""
+        with open(f"/proc/{peer.node.pid}/status") as f:
+            return next(int(line.split()[1]) << 10 for line in f if line.startswith("VmRSS"))
 
     def test_more_bytes_than_wanted(self):
         s, number, taking = self.accepted(manifest_of(file("more.bin", 1000)), "more")

@@ -27,6 +27,20 @@ class Shares(Case):
         self.assert_same(os.path.join(alice.files, "pub/sub"), os.path.join(here, "sub"))
         self.assertEqual(alice.offers() + bob.offers(), [])
 
+    def test_shares_under_other_names(self):
+        alice, bob = self.shared("--as", "things")
+        alice.run("share", alice.file("private-name.txt", 50), "--as", "letter")
+        listed = {r["name"]: r["kind"] for r in bob.run("list", "alice", "--json").rows() if r["type"] == "entry"}
+        self.assertEqual(listed, {"letter": "file", "things": "folder"})
+        self.assertNotIn("private-name", bob.run("list", "alice", "letter").out)
+        here = os.path.join(bob.folder, "here")
+        os.mkdir(here)
+        bob.run("get", "alice", "things", "letter", cwd=here)
+        self.assertEqual(sorted(os.listdir(here)), ["letter", "things"])
+        self.assert_same(os.path.join(alice.files, "private-name.txt"), os.path.join(here, "letter"))
+        twice = bob.run("get", "alice", "things/sub", "things/sub/", cwd=here, code=2)
+        self.assertIn("sub", twice.err)
+
     def test_with_somebody_else(self):
         alice, bob = self.pair()
         carol = self.peer("carol")

@@ -195,6 +195,12 @@ TEST_SUITE("conversation") {
     newer.major = kVersionMajor + 1;
     version.hear(newer);
     version.check_fatal(Errc::bad_version);
+    Talk other_form(0, false);
+    other_form.hear_bytes(with_length(R"({"type":"hello","version":{"major":2},"names":7})"));
+    other_form.check_fatal(Errc::bad_version);
+    Talk wrong_field(0, false);
+    wrong_field.hear_bytes(with_length(R"({"type":"hello","version":{"major":1,"minor":0}})"));
+    wrong_field.check_fatal(Errc::bad_message);
     Talk both_dialled(1, false);
     both_dialled.hear(hello(1));
     both_dialled.check_fatal(Errc::bad_message);
@@ -357,6 +363,29 @@ TEST_SUITE("conversation") {
     t.hear(accept(3));
     t.check_refused(Errc::bad_offer);
     CHECK(t.talk.take_events().empty());
+  }
+
+  TEST_CASE("no more offers are said than the other side lets be open") {
+    Talk t(0, false);
+    auto few = hello(1);
+    few.limits.open_offers = 2;
+    t.hear(few);
+    t.said();
+    for (int n = 1; n <= 4; ++n) {
+      GivenOffer given;
+      given.offer = offer(n);
+      given.expires_at = kStart + seconds(1000);
+      t.ledger.give(given);
+    }
+    t.talk.sync(t.now);
+    CHECK(t.said().size() == 2);
+    t.talk.sync(t.now);
+    CHECK(t.said().empty());
+    t.hear(Reject{id(1), "declined", ""});
+    const auto next = t.said();
+    REQUIRE(next.size() == 2);  // closed, and the offer that waited
+    CHECK(std::holds_alternative<Closed>(next[0]));
+    CHECK(std::holds_alternative<Offer>(next[1]));
   }
 
   TEST_CASE("offers past the limit are refused and the earlier ones stay") {
@@ -720,9 +749,12 @@ TEST_SUITE("conversation") {
     CHECK(t.said().empty());
     t.hear(List{id<RequestId>(99), "", ""});
     t.check_refused(Errc::busy);
+    CHECK(t.talk.take_events().size() == kMaxOpenRequests);
+    t.hear(List{id<RequestId>(0), "", ""});  // one that is being answered
+    CHECK(t.talk.take_events().empty());
+    CHECK(t.said().empty());
     t.talk.listing(Listing{id<RequestId>(0), {}, ""});
     t.said_one<Listing>();
-    t.talk.take_events();
     t.hear(List{id<RequestId>(99), "", ""});
     t.event<ListAsked>();
   }

@@ -234,9 +234,46 @@ TEST_SUITE("wants") {
     for (std::uint64_t i = 0; i < 4; ++i) holes.add(offer(1), 10 * i, 10 * i + 5);
     CHECK(holes.contains(want(1, 30, 5)));
     CHECK_FALSE(holes.contains(want(1, 30, 5, Of::manifest)));
-    holes.add(offer(1), 40, 45);
+    holes.add(offer(2), 40, 45);
+    CHECK_FALSE(holes.contains(want(1, 0, 5)));  // the oldest
+    CHECK(holes.contains(want(1, 10, 5)));
+    CHECK(holes.contains(want(2, 40, 5)));
+    holes.answered(offer(1), 12, 13);  // its middle makes two of one
+    CHECK_FALSE(holes.contains(want(1, 10, 5)));
+    CHECK(holes.contains(want(1, 13, 2)));
+    CHECK(holes.contains(want(1, 30, 5)));
+    CHECK(holes.contains(want(2, 40, 5)));
+    holes.forget(offer(1));
     CHECK_FALSE(holes.contains(want(1, 30, 5)));
-    holes.add(offer(1), 50, 55);
-    CHECK(holes.contains(want(1, 50, 5)));
+    CHECK(holes.contains(want(2, 40, 5)));
+  }
+
+  TEST_CASE("the latest of thousands of holes is free for both sides") {
+    AskedWants asked;
+    ServedWants served;
+    const std::uint64_t step = 10'000;
+    const auto answer_one = [&](std::uint64_t at) {
+      asked.add(want(1, at, 1));
+      REQUIRE(served.add(want(1, at, 1)));
+      REQUIRE(asked.answered(zeros(1, at, 1, at + step)));
+      served.advance(1);
+      served.name_hole(offer(1), Range{at + 1, at + step});
+    };
+    for (std::uint64_t i = 0; i <= kMaxHolesServed; ++i) answer_one(i * step);
+    const auto rest = want(1, kMaxHolesServed * step + 1, step - 1);
+    CHECK(asked.room(rest));
+    asked.add(rest);
+    CHECK(served.add(rest));
+    CHECK(asked.open_count() == 0);
+  }
+
+  TEST_CASE("zeros reach the end of their hole or of the want") {
+    AskedWants asked;
+    asked.add(want(1, 0, 100));
+    CHECK(asked.answered(zeros(1, 0, 40, 40)));
+    CHECK_FALSE(asked.answered(zeros(1, 40, 10, 80)));
+    AskedWants other;
+    other.add(want(1, 0, 100));
+    CHECK(other.answered(zeros(1, 0, 100, 500)));
   }
 }

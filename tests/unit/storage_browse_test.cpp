@@ -31,7 +31,7 @@ TEST_SUITE("storage browse") {
     scratch.write("secret/x");
     scratch.set_times("share/b.txt", 1'000, 7);
     REQUIRE(::mkfifo((scratch / "share/fifo").c_str(), 0600) == 0);
-    const auto page = browse(scratch / "share", "", "");
+    const auto page = browse({"s", scratch / "share"}, "", "");
     REQUIRE(page);
     CHECK(names(*page) == std::vector<std::string>{"a", "b.txt", "c"});
     CHECK(page->cursor.empty());
@@ -41,9 +41,10 @@ TEST_SUITE("storage browse") {
     CHECK(page->entries[1].mtime == 1'000'000'000'007);
     CHECK(page->entries[2].kind == Kind::link);
     CHECK(page->entries[2].size == 0);
-    CHECK(names(*browse(scratch / "share", "a", "")) == std::vector<std::string>{"inner"});
-    CHECK(names(*browse(scratch / "share", "a/inner", "")) == std::vector<std::string>{"inner"});
-    CHECK(browse(scratch / "share", "c", "")->entries[0].kind == Kind::link);
+    CHECK(names(*browse({"s", scratch / "share"}, "a", "")) == std::vector<std::string>{"inner"});
+    CHECK(names(*browse({"s", scratch / "share"}, "a/inner", "")) ==
+          std::vector<std::string>{"inner"});
+    CHECK(browse({"s", scratch / "share"}, "c", "")->entries[0].kind == Kind::link);
   }
 
   TEST_CASE("nothing outside is told from nothing at all") {
@@ -54,21 +55,52 @@ TEST_SUITE("storage browse") {
     for (const std::string path :
          {"../secret", "..", "none", "out/x", "f/x", "/etc", ".", "a//b", "fifo"}) {
       CAPTURE(path);
-      CHECK(browse(scratch / "share", path, "").error().code == Errc::not_shared);
+      CHECK(browse({"s", scratch / "share"}, path, "").error().code == Errc::not_shared);
       CHECK(resolve_shared(scratch / "share", path).error().code == Errc::not_shared);
     }
     CHECK(resolve_shared(scratch / "share", "out").error().code == Errc::not_shared);
-    CHECK(browse(scratch / "gone", "", "").error().code == Errc::not_shared);
+    CHECK(browse({"s", scratch / "gone"}, "", "").error().code == Errc::not_shared);
     CHECK(resolve_shared(scratch / "gone", "").error().code == Errc::not_shared);
   }
 
   TEST_CASE("a shared file is itself") {
     Scratch scratch;
     const auto file = scratch.write("doc.txt", "123");
-    CHECK(names(*browse(file, "", "")) == std::vector<std::string>{"doc.txt"});
-    CHECK(browse(file, "x", "").error().code == Errc::not_shared);
+    CHECK(names(*browse({"letter", file}, "", "")) == std::vector<std::string>{"letter"});
+    CHECK(browse({"letter", file}, "x", "").error().code == Errc::not_shared);
     CHECK(*resolve_shared(file, "") == file);
     CHECK(resolve_shared(file, "x").error().code == Errc::not_shared);
+  }
+
+  TEST_CASE("the shares themselves are listed page by page, with what they are") {
+    Scratch scratch;
+    scratch.write("doc.txt", "text");
+    scratch.write("music/one");
+    using peer::storage::SharedPlace;
+    const std::vector<SharedPlace> few{{"letter", scratch / "doc.txt"},
+                                       {"lost", scratch / "unmounted"},
+                                       {"songs", scratch / "music"}};
+    const auto page = peer::storage::browse_shares(few, "");
+    CHECK(names(page) == std::vector<std::string>{"letter", "songs"});
+    CHECK(page.entries[0].kind == Kind::file);
+    CHECK(page.entries[0].size == 4);
+    CHECK(page.entries[1].kind == Kind::folder);
+    CHECK(page.cursor.empty());
+
+    std::vector<SharedPlace> many;
+    for (int i = 1000; i < 1400; ++i)
+      many.push_back({std::to_string(i) + std::string(250, 'x'), scratch / "music"});
+    std::size_t seen = 0;
+    std::string cursor;
+    do {
+      const auto next = peer::storage::browse_shares(many, cursor);
+      REQUIRE(!next.entries.empty());
+      CHECK(next.entries.front().name == many[seen].name);
+      seen += next.entries.size();
+      CHECK(next.entries.size() < 250);
+      cursor = next.cursor;
+    } while (!cursor.empty());
+    CHECK(seen == many.size());
   }
 
   TEST_CASE("resolving goes through links to the share, not in it") {
@@ -93,7 +125,7 @@ TEST_SUITE("storage browse") {
     std::vector<std::string> seen;
     std::string cursor;
     do {
-      const auto page = browse(scratch / "s", "", cursor);
+      const auto page = browse({"s", scratch / "s"}, "", cursor);
       REQUIRE(page);
       CHECK(page->entries.size() <= protocol::kMaxListingEntries);
       for (const auto& name : names(*page)) seen.push_back(name);
@@ -102,6 +134,6 @@ TEST_SUITE("storage browse") {
       cursor = page->cursor;
     } while (!cursor.empty());
     CHECK(seen == all);
-    CHECK(browse(scratch / "s", "", "not base64!").error().code == Errc::bad_message);
+    CHECK(browse({"s", scratch / "s"}, "", "not base64!").error().code == Errc::bad_message);
   }
 }

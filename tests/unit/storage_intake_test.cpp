@@ -278,11 +278,12 @@ TEST_SUITE("intake") {
     REQUIRE(World::give(*writer, *intake->take(kMiB)));
     CHECK(fs::exists(world.staged("t/a")));
     const auto taken = *intake->take(kMiB);
-    REQUIRE(intake->gone(world.index_of("t/a"), "changed"));
+    CHECK_FALSE(intake->gone(world.index_of("t/b"), taken, "changed"));
+    REQUIRE(intake->gone(world.index_of("t/a"), taken, "changed"));
     CHECK_FALSE(fs::exists(world.staged("t/a")));
     REQUIRE(World::give(*writer, taken));  // was on its way: nothing of it is kept
     World::give_rest(*intake);
-    CHECK_FALSE(intake->gone(99, "changed"));
+    CHECK_FALSE(intake->gone(99, taken, "changed"));
     std::shared_ptr<Intake> last = intake;
     SUBCASE("in one run") {}
     SUBCASE("after starting again") { last = world.open(); }

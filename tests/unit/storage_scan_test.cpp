@@ -152,7 +152,7 @@ TEST_SUITE("storage scan") {
     CHECK(s.entry("l.txt").kind == Kind::file);
 
     auto renamed = offering({scratch / "z//"});
-    renamed.as = "new name";
+    renamed.names = {"new name"};
     CHECK(Scanned(scratch, renamed).paths() == Names{"new name", "new name/file"});
     renamed.paths = {scratch / "m.txt"};
     CHECK(Scanned(scratch, renamed).paths() == Names{"new name"});
@@ -180,11 +180,11 @@ TEST_SUITE("storage scan") {
     CHECK(text.find(scratch / "b/x") != std::string::npos);
     for (const auto& name : Names{"x/y", "..", ".", std::string(1, '\0'), std::string(256, 'n')}) {
       auto options = offering({scratch / "a"});
-      options.as = name;
+      options.names = {name};
       CHECK(failure(scratch, options) == std::errc::invalid_argument);
     }
     auto two = offering({scratch / "a", scratch / "b"});
-    two.as = "c";
+    two.names = {"c"};
     CHECK(failure(scratch, two) == std::errc::invalid_argument);
     auto glob = offering({scratch / "a"});
     glob.selection.except = {"[x"};
