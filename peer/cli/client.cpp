@@ -15,6 +15,7 @@
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/output.hpp"
 
 namespace peer::cli {
 namespace {
@@ -62,7 +63,7 @@ void throw_if_failed(const Json& message) {
   constexpr auto kLastCode = static_cast<std::uint64_t>(ExitCode::unknown);
   throw CommandError(
       code >= 1 && code <= kLastCode ? static_cast<ExitCode>(code) : ExitCode::failed,
-      base::escaped(text_of(message, "failed")));
+      escaped_lines(text_of(message, "failed")));
 }
 
 Client::Client(Fd socket, std::optional<Clock::time_point> deadline, bool watch_signals)

@@ -25,8 +25,8 @@ class Follower {
     const bool asks = !flag_of(body, "dry_run");
     try {
       const Json result = attached_.client->call(std::move(body), [this](const Json& message) {
-        message.contains("question") ? ask_identity(*attached_.client, common_, message)
-                                     : event(message);
+        hear_of_peer(*attached_.client, common_, message);
+        event(message);
       });
       clear_status();
       return asks ? ended(result) : dry_run(result);

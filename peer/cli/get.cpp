@@ -77,7 +77,7 @@ ExitCode run_list(std::span<char*> args) {
   Attached attached = attach(common, attachment);
   std::size_t shown = 0;
   attached.client->call(std::move(body), [&](const Json& message) {
-    if (message.contains("question")) return ask_identity(*attached.client, common, message);
+    hear_of_peer(*attached.client, common, message);
     for (const Json& entry : array_of(message, "entries")) {
       common.json ? print_row("entry", entry) : print(entry_text(entry));
       ++shown;

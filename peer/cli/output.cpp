@@ -102,8 +102,8 @@ void say_verbose(std::string_view line) {
   if (state().mode.verbose) say(line);
 }
 
-void complain(std::string_view line) {
-  if (!line.empty()) write_line("peer: " + base::escaped(line));
+void complain(std::string_view text) {
+  if (!text.empty()) write_line("peer: " + escaped_lines(text));
 }
 
 void show_status(std::string_view line) {
@@ -144,6 +144,17 @@ std::size_t terminal_columns() {
 std::size_t terminal_rows() {
   const auto rows = terminal_size().ws_row;
   return rows == 0 ? 24 : std::max<std::size_t>(rows, kMinRows);
+}
+
+std::string escaped_lines(std::string_view text) {
+  std::string out;
+  for (bool more = true; more;) {
+    const auto end = text.find('\n');
+    more = end != std::string_view::npos;
+    out += base::escaped(text.substr(0, end)) + (more ? "\n" : "");
+    if (more) text.remove_prefix(end + 1);
+  }
+  return out;
 }
 
 std::string clipped(std::string_view text, std::size_t columns) {

@@ -31,8 +31,8 @@ void finish_output();
 void say(std::string_view line);
 /// A line of talk with -v only.
 void say_verbose(std::string_view line);
-/// A line on stderr in any mode, escaped, behind "peer: "; nothing if it is empty.
-void complain(std::string_view line);
+/// A message on stderr in any mode, behind "peer: ", each of its lines escaped; nothing if empty.
+void complain(std::string_view text);
 
 /// The progress line on stderr, rewritten in place; nothing unless stderr is a terminal, nor with
 /// -q, nor while a prompt stands. Cut to the terminal's width.
@@ -48,6 +48,8 @@ bool stderr_is_terminal();
 std::size_t terminal_columns();  ///< of stderr; 80 if unknown; at least 20
 std::size_t terminal_rows();     ///< of stderr; 24 if unknown; at least 8
 
+/// Each line of `text` safe to show; line breaks stay.
+std::string escaped_lines(std::string_view text);
 /// `text` at most `columns` wide, cut with an ellipsis, and safe to show.
 std::string clipped(std::string_view text, std::size_t columns);
 

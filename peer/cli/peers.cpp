@@ -31,8 +31,9 @@ const Spec& add_spec() {
       "add",
       "add NAME [ADDRESS] [--id ID]",
       "Give a peer a name: make it a contact. With ADDRESS the peer there is called, and the ID "
-      "it has is shown and asked about; with --id the ID met must be that one, and the contact is "
-      "verified. With --yes the ID met is stored without a question, unverified.",
+      "it has is shown: the contact is verified once you say that you have compared it with what "
+      "'peer id' prints there. With --id the ID met must be that one, and the contact is verified. "
+      "With --yes the ID met is stored without a question, unverified.",
       {{"id", "ID", "the peer's ID, as 'peer id' prints it there"}},
       "peer add bob 192.168.1.7\n"
       "peer add bob 192.168.1.7 --id ABCDEFG-...\n"
@@ -127,20 +128,23 @@ ExitCode run_add(std::span<char*> args) {
   if (!address.empty()) body["address"] = address;
   if (arguments->given("id")) {
     const auto id = protocol::PeerId::parse(arguments->text("id"));
-    if (!id) arguments->fail("--id: " + base::escaped(id.error().text()));
+    if (!id) arguments->fail("--id: " + base::escaped(id.error().context));
     body["id"] = id->text();
   }
   Attachment attachment;
   attachment.command = "add";
   Attached attached = attach(common, attachment);
   const Json result = attached.client->call(std::move(body), [&](const Json& message) {
-    if (message.contains("question")) ask_identity(*attached.client, common, message);
+    hear_of_peer(*attached.client, common, message);
   });
   const Json& peer = object_of(result, "peer");
   if (common.json) print_row("peer", peer);
-  say(peer_name(peer) + " is a contact now, " +
-      (flag_of(peer, "verified") ? "verified" : "not verified") + ": " +
+  const bool verified = flag_of(peer, "verified");
+  say(peer_name(peer) + " is a contact now, " + (verified ? "verified" : "not verified") + ": " +
       base::escaped(text_of(peer, "id")));
+  if (!verified)
+    say("to verify: " + common.command("add " + peer_name(peer) + " --id ID") +
+        ", with the ID that 'peer id' prints there");
   return ExitCode::done;
 }
 

@@ -5,6 +5,7 @@
 
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
+#include "cli/describe.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/output.hpp"
 
@@ -29,33 +30,52 @@ void ask_line(Client& client, const std::string& prompt, Client::LineHandler han
 
 namespace {
 
-void ask_yes_no(Client& client, const Json& question) {
-  ask_line(client, "is this the right peer? (y or n) ",
-           [&client, question](std::optional<std::string> line) {
-             const std::string word = line.value_or("n");
-             if (word == "y" || word == "yes") return client.answer(question, true);
-             if (word == "n" || word == "no") return client.answer(question, false);
-             ask_yes_no(client, question);
-           });
+void ask_compared(Client& client, const Json& question) {
+  ask_line(client, "y, u or n > ", [&client, question](std::optional<std::string> line) {
+    const std::string word = line.value_or("n");
+    if (word == "y" || word == "yes") return client.answer(question, "compared");
+    if (word == "u") return client.answer(question, "unverified");
+    if (word == "n" || word == "no") return client.answer(question, false);
+    ask_compared(client, question);
+  });
 }
 
 }  // namespace
 
 void ask_identity(Client& client, const Common& common, const Json& question) {
   if (text_of(question, "kind") != "identity") return client.answer(question, Json(nullptr));
-  if (common.yes) return client.answer(question, true);
+  if (common.yes) return client.answer(question, "unverified");
   const std::string address = base::escaped(text_of(question, "address"));
   const std::string id = base::escaped(text_of(question, "id"));
   if (!can_ask(common))
-    throw CommandError(ExitCode::identity, address + " has the ID " + id +
-                                               ", which nobody has confirmed: compare it with what "
-                                               "'peer id' says there, then give --yes");
+    throw CommandError(ExitCode::identity,
+                       address + " has the ID " + id +
+                           ", which nobody has confirmed: compare it with what 'peer id' prints "
+                           "there, then " +
+                           common.command("add NAME " + address + " --id ID") +
+                           "; --yes goes on without, and stores it unverified");
   say(address + " has the ID");
   say("  " + id);
   const std::string name = text_of(question, "name");
   if (!name.empty()) say("and calls itself ‘" + base::escaped(name, 60) + "’.");
-  say("Compare the ID with what 'peer id' says there.");
-  ask_yes_no(client, question);
+  say("Is that what 'peer id' prints there? (ask by phone, or look at that screen)");
+  say("  y  I have compared it, it is the same: a verified contact");
+  say("  u  I have not compared it: a contact, not verified");
+  say("  n  no, or stop here");
+  ask_compared(client, question);
+}
+
+void hear_of_peer(Client& client, const Common& common, const Json& message) {
+  if (message.contains("question")) return ask_identity(client, common, message);
+  if (text_of(message, "event") != "contact") return;
+  const Json& peer = object_of(message, "peer");
+  if (common.json) print_row("contact", peer);
+  say("whoever answers at " + base::escaped(text_of(message, "address")) +
+      " is a contact now: " + peer_name(peer) +
+      (flag_of(peer, "verified")
+           ? ", verified"
+           : ", not verified (another name: " +
+                 common.command("rename " + peer_name(peer) + " NAME") + ")"));
 }
 
 }  // namespace peer::cli

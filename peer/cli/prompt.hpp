@@ -20,4 +20,8 @@ void ask_line(Client& client, const std::string& prompt, Client::LineHandler han
 /// to ask a CommandError (identity) that says how to go on.
 void ask_identity(Client& client, const Common& common, const Json& question);
 
+/// Of a request that dials: answers its questions, and says who became a contact by it. Other
+/// events pass.
+void hear_of_peer(Client& client, const Common& common, const Json& message);
+
 }  // namespace peer::cli

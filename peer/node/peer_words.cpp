@@ -25,7 +25,11 @@ namespace {
 
 trust::PeerWord parse_word(const std::string& word) {
   auto parsed = trust::parse_peer_word(word, protocol::kDefaultPort);
-  if (!parsed) throw Failure(Exit::usage, parsed.error().text());
+  if (!parsed) {
+    const auto& error = parsed.error();
+    const bool bad_id = error.code == std::errc::invalid_argument;  // its context says all
+    throw Failure(Exit::usage, bad_id ? error.context : error.text());
+  }
   return std::move(*parsed);
 }
 
@@ -34,6 +38,10 @@ void refuse_blocked(Node& node, const protocol::PeerId& id) {
     throw Failure(Exit::failed, node.contacts.called(id) + " is blocked: peer unblock " +
                                     node.contacts.called(id) + " first");
   }
+}
+
+std::string both_ids(const protocol::PeerId& expected, const protocol::PeerId& met) {
+  return "  expected " + expected.text() + "\n  met      " + met.text() + "\n";
 }
 
 asio::awaitable<std::shared_ptr<Session>> reach_known(Node& node, protocol::PeerId id) {
@@ -67,8 +75,7 @@ asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& req
   auto reached = co_await node.sessions.connect(address, expected);
   if (reached.met) wrong_identity(node.contacts.called(*expected), where, *expected, *reached.met);
   if (!reached.session)
-    throw Failure(Exit::unreachable,
-                  dial_text(where, address.host, Error(reached.code, reached.text)));
+    throw Failure(Exit::unreachable, dial_text(where, where, Error(reached.code, reached.text)));
   const auto id = reached.session->pair().id;
   refuse_blocked(node, id);
   if (node.contacts.is_contact(id)) {
@@ -76,15 +83,20 @@ asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& req
     co_return reached.session;
   }
   const auto name = reached.session->pair().calls_itself;
-  co_await confirm_identity(request, id, where, name, yes);
+  const bool compared = co_await confirm_identity(request, id, where, name, yes);
   storage::ContactRow row;
   row.id = id;
+  row.verified = compared;
   row.name = node.contacts.free_name(name, id);
   row.addresses = {where};
   row.calls_itself = name;
   row.added = std::time(nullptr);
   row.last_seen = row.added;
   co_await node.contacts.save(std::move(row));
+  nlohmann::json made;
+  made["peer"] = peer_json(node, id);
+  made["address"] = where;
+  request.event("contact", std::move(made));
   co_return reached.session;
 }
 
@@ -94,25 +106,34 @@ void wrong_identity(const std::string& who, const std::string& where,
                     const protocol::PeerId& expected, const protocol::PeerId& met) {
   throw Failure(Exit::identity,
                 "STOP: " + base::escaped(where) + " answers with another identity than " + who +
-                    "'s. Nothing was sent.\n  expected " + expected.text() + "\n  met      " +
-                    met.text() +
-                    "\nEither it was set up anew, or somebody else answers there. Ask " + who +
+                    "'s. Nothing was sent.\n" + both_ids(expected, met) +
+                    "Either it was set up anew, or somebody else answers there. Ask " + who +
                     " for the ID that 'peer id' shows; if it has really changed: peer forget " +
                     who + ", then peer add " + who + " " + base::escaped(where));
 }
 
-asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address,
+void wrong_given_id(const std::string& name, const std::string& where,
+                    const protocol::PeerId& given, const protocol::PeerId& met) {
+  throw Failure(Exit::identity,
+                "STOP: " + base::escaped(where) + " answers with another identity than --id. " +
+                    "Nothing was sent, and " + base::quoted(name) + " was not added.\n" +
+                    both_ids(given, met) +
+                    "Compare both with what 'peer id' prints on that machine: either the ID is "
+                    "not that machine's, or somebody else answers at this address.");
+}
+
+asio::awaitable<bool> confirm_identity(Request& request, protocol::PeerId id, std::string address,
                                        std::string name, bool yes) {
-  if (yes) co_return;
+  if (yes) co_return false;
   nlohmann::json question;
   question["id"] = id.text();
   question["address"] = address;
   question["name"] = json_text(name);
   const auto answer = co_await request.ask("identity", std::move(question));
-  if (!answer.is_boolean() || !answer.get<bool>()) {
-    throw Failure(Exit::identity, "the identity met at " + address +
-                                      " was not confirmed: nothing was sent (" + id.text() + ")");
-  }
+  if (answer == "compared") co_return true;
+  if (answer == "unverified") co_return false;
+  throw Failure(Exit::identity, "the identity met at " + address +
+                                    " was not confirmed: nothing was sent (" + id.text() + ")");
 }
 
 protocol::PeerId known_peer(Node& node, const std::string& word) {

@@ -64,9 +64,12 @@ asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& reques
 /// A wrong identity, said loudly with both IDs (exit 5).
 [[noreturn]] void wrong_identity(const std::string& who, const std::string& where,
                                  const protocol::PeerId& expected, const protocol::PeerId& met);
-/// Asks the user about an identity met at an address; throws Failure (exit 5) unless it is
-/// confirmed.
-asio::awaitable<void> confirm_identity(Request& request, protocol::PeerId id, std::string address,
+/// The same of an ID given with `add --id`.
+[[noreturn]] void wrong_given_id(const std::string& name, const std::string& where,
+                                 const protocol::PeerId& given, const protocol::PeerId& met);
+/// Asks the user about an identity met at an address: whether it was compared and is the right one
+/// (`yes`: nobody is asked, it was not). Throws Failure (exit 5) if it is not confirmed.
+asio::awaitable<bool> confirm_identity(Request& request, protocol::PeerId id, std::string address,
                                        std::string name, bool yes);
 
 // offer_json.cpp

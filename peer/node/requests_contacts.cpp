@@ -66,68 +66,94 @@ asio::awaitable<Json> do_peers(Node& node, Request&) {
   co_return result;
 }
 
-asio::awaitable<Json> do_add(Node& node, Request& request) {
-  const auto& arguments = request.arguments();
-  const auto name = bytes_of(arguments, "name");
-  const auto where = bytes_of(arguments, "address");
-  const auto id_text = bytes_of(arguments, "id");
-  std::optional<protocol::PeerId> given;
-  if (!id_text.empty()) {
+namespace {
+
+struct AddWords {
+  std::string name;
+  std::string where;                      ///< an address, or empty
+  std::optional<protocol::PeerId> given;  ///< with --id
+  std::optional<protocol::PeerId> known;  ///< of the contact that has the name
+};
+
+AddWords add_words(Node& node, const Json& arguments) {
+  AddWords words;
+  words.name = bytes_of(arguments, "name");
+  words.where = bytes_of(arguments, "address");
+  if (const auto id_text = bytes_of(arguments, "id"); !id_text.empty()) {
     auto parsed = protocol::PeerId::parse(id_text);
     if (!parsed)
-      throw Failure(Exit::usage, "--id " + base::quoted(id_text) + ": " + parsed.error().text());
-    given = *parsed;
+      throw Failure(Exit::usage, "--id " + base::quoted(id_text) + ": " + parsed.error().context);
+    words.given = *parsed;
   }
-  check_name(node, name, given ? &*given : nullptr);
-  if (where.empty() && !given)
+  if (const auto* same = node.contacts.find_name(words.name)) words.known = same->id;
+  const auto& meant = words.given ? words.given : words.known;
+  check_name(node, words.name, meant ? &*meant : nullptr);
+  if (words.where.empty() && !words.given)
     throw Failure(Exit::usage,
-                  "add " + base::quoted(name) +
+                  "add " + base::quoted(words.name) +
                       ": give its address, or its ID with --id (peer id, there, shows it)");
+  return words;
+}
 
-  storage::ContactRow row;
-  row.verified = given.has_value();
+struct Met {
+  protocol::PeerId id;
   std::string calls_itself;
-  std::string address_text;
-  if (!where.empty()) {
-    auto address = trust::parse_address(where, protocol::kDefaultPort);
-    if (!address)
-      throw Failure(Exit::usage, "add " + base::quoted(name) + ": " + address.error().text());
-    address_text = address->text();
-    const auto target = *address;
-    auto reached = co_await node.sessions.connect(target, given);
-    if (reached.met) wrong_identity(name, address_text, *given, *reached.met);
-    if (!reached.session)
-      throw Failure(Exit::unreachable,
-                    dial_text(name, target.host, Error(reached.code, reached.text)));
-    const auto met = reached.session->pair().id;
-    calls_itself = reached.session->pair().calls_itself;
-    const auto* known = node.contacts.find(met);
-    if (known && !known->name.empty() && known->name != name) {
-      throw Failure(Exit::usage, "that peer is your contact " + base::quoted(known->name) +
-                                     " already: peer rename " + known->name + " " + name);
-    }
-    if (!given)
-      co_await confirm_identity(request, met, address_text, calls_itself,
-                                flag_of(arguments, "yes"));
-    given = met;
+  std::string address;
+  bool compared = false;
+};
+
+/// Dials the address and has the ID met there confirmed, unless it is known to be the right one.
+asio::awaitable<Met> meet(Node& node, Request& request, AddWords words) {
+  auto address = trust::parse_address(words.where, protocol::kDefaultPort);
+  if (!address)
+    throw Failure(Exit::usage, "add " + base::quoted(words.name) + ": " + address.error().text());
+  const auto target = *address;
+  Met met;
+  met.address = target.text();
+  std::optional<protocol::PeerId> expected = words.given;
+  if (!expected) expected = words.known;
+  auto reached = co_await node.sessions.connect(target, expected);
+  if (reached.met && words.given)
+    wrong_given_id(words.name, met.address, *words.given, *reached.met);
+  if (reached.met) wrong_identity(words.name, met.address, *words.known, *reached.met);
+  if (!reached.session)
+    throw Failure(Exit::unreachable,
+                  dial_text(words.name, met.address, Error(reached.code, reached.text)));
+  met.id = reached.session->pair().id;
+  met.calls_itself = reached.session->pair().calls_itself;
+  const auto* known = node.contacts.find(met.id);
+  if (known && !known->name.empty() && known->name != words.name) {
+    throw Failure(Exit::usage, "that peer is your contact " + base::quoted(known->name) +
+                                   " already: peer rename " + known->name + " " + words.name);
   }
-  if (const auto* known = node.contacts.find(*given)) {
-    const bool verified = row.verified || known->verified;
-    row = *known;
-    row.verified = verified;
-  }
-  row.id = *given;
-  row.name = name;
+  if (words.given || node.contacts.is_verified(met.id)) co_return met;
+  const bool yes = flag_of(request.arguments(), "yes");
+  met.compared = co_await confirm_identity(request, met.id, met.address, met.calls_itself, yes);
+  co_return met;
+}
+
+}  // namespace
+
+asio::awaitable<Json> do_add(Node& node, Request& request) {
+  auto words = add_words(node, request.arguments());
+  Met met;
+  if (words.given) met.id = *words.given;
+  if (!words.where.empty()) met = co_await meet(node, request, words);
+  storage::ContactRow row;
+  if (const auto* known = node.contacts.find(met.id)) row = *known;
+  row.id = met.id;
+  row.name = words.name;
+  row.verified = row.verified || words.given || met.compared;
   if (row.added == 0) row.added = std::time(nullptr);
-  if (!address_text.empty()) {
-    std::erase(row.addresses, address_text);
-    row.addresses.insert(row.addresses.begin(), address_text);
+  if (!met.address.empty()) {
+    std::erase(row.addresses, met.address);
+    row.addresses.insert(row.addresses.begin(), met.address);
     row.last_seen = std::time(nullptr);
-    row.calls_itself = calls_itself;
+    row.calls_itself = met.calls_itself;
   }
   co_await node.contacts.save(std::move(row));
-  auto result = answer(node, *given);
-  result["met"] = !address_text.empty();
+  auto result = answer(node, met.id);
+  result["met"] = !met.address.empty();
   co_return result;
 }
 

@@ -1,6 +1,7 @@
 #include "node/sessions.hpp"
 
 #include <algorithm>
+#include <asio/error.hpp>
 #include <asio/steady_timer.hpp>
 #include <random>
 #include <utility>
@@ -37,14 +38,22 @@ class Counted {
 
 std::string dial_text(const std::string& who, const std::string& where, const Error& error) {
   const auto host = base::escaped(where);
-  if (error.code == std::errc::connection_refused) {
-    return who + ": " + host + " refused the connection: is 'peer start' running there?";
-  }
+  const auto what = who == where ? host : who + ": " + host;
+  if (error.code == std::errc::connection_refused)
+    return what + " refused the connection: is 'peer start' running there?";
   if (error.code == std::errc::timed_out || error.code == std::errc::host_unreachable) {
-    return who + ": no answer from " + host +
-           ": is it on, and may a firewall drop TCP there? (there: sudo ufw allow 56744/tcp)";
+    const auto port = base::escaped(where.substr(where.rfind(':') + 1));
+    return (who == where ? "" : who + ": ") + "no answer from " + host +
+           ": is it on, and may a firewall drop TCP there? (there: sudo ufw allow " + port +
+           "/tcp)";
   }
-  return who + ": " + host + " cannot be reached: " + base::escaped(error.text());
+  if (error.code == asio::error::host_not_found)
+    return what + " cannot be reached: no host has that name (is it spelt right?)";
+  if (error.code == asio::error::host_not_found_try_again)
+    return what + " cannot be reached: its name could not be looked up now; is there a network?";
+  // What was tried holds the reason already.
+  return what + " cannot be reached: " +
+         base::escaped(error.context.empty() ? error.text() : error.context);
 }
 
 Sessions::Sessions(Services& services, Contacts& contacts, SessionUser& next)

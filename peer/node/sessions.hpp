@@ -121,7 +121,8 @@ class Sessions : public SessionUser {
   async::TaskGroup tasks_;
 };
 
-/// Why a peer cannot be reached, for people: what was tried, where, and what to do.
+/// Why a peer cannot be reached, for people: what was tried, where (HOST:PORT), and what to do. The
+/// error's context is the whole reason.
 std::string dial_text(const std::string& who, const std::string& where, const Error& error);
 
 }  // namespace peer::node

@@ -21,12 +21,39 @@ class Identity(Case):
         self.assertIn(mallory.id(), given.err)
         self.assertEqual(mallory.offers(), [])
         self.assertNotIn("secret-name", "".join(mallory.log))
+        lines = given.err.splitlines()
+        self.assertIn(f"  expected {bobs_id}", lines)
+        self.assertIn(f"  met      {mallory.id()}", lines)
 
     def test_add_with_a_wrong_id(self):
         alice, bob, carol = self.peer("alice"), self.peer("bob"), self.peer("carol")
         refused = alice.run("add", "bob", bob.address, "--id", carol.id(), code=5)
         self.assertIn(bob.id(), refused.err)
         self.assertNotIn("bob", [r.get("name") for r in alice.run("peers", "--json").rows()])
+        self.assertNotIn("forget", refused.err)  # there is nobody to forget
+        self.assertIn("--id", refused.err)
+
+    def test_add_again_is_about_the_same_peer(self):
+        alice, bob, carol = self.peer("alice"), self.peer("bob"), self.peer("carol")
+        alice.run("add", "bob", bob.address, "--yes")
+        alice.run("add", "bob", bob.address, "--yes")
+        self.assertIn("peer forget bob", alice.run("add", "bob", carol.address, "--yes", code=5).err)
+        alice.run("add", "bob", "--id", bob.id())
+        row, = alice.run("peers", "--json").rows()
+        self.assertEqual((row["id"], row["verified"]), (bob.id(), True))
+
+    def test_words_about_peers_and_addresses(self):
+        alice = self.peer("alice")
+        for args, code, parts in ((("add", "bob", "127.0.0.1:9"), 4, ("127.0.0.1:9 refused",)), (("add", "bob", alice.address), 4, ("this peer itself",)),
+                                  (("add", "bob", "no-such-host.invalid"), 4, ("no-such-host.invalid", "name")),
+                                  (("add", "bob", "--id", alice.id()[:-1] + ("A" if alice.id()[-1] != "A" else "B")), 2, ("group",)),
+                                  (("offer", alice.id()[:-1] + ("A" if alice.id()[-1] != "A" else "B"), alice.file("x", 1)), 2, ("group",))):
+            with self.subTest(args=args):
+                said = alice.run(*args, code=code).err
+                for part in parts:
+                    self.assertIn(part, said)
+                self.assertNotIn("Invalid argument", said)
+                self.assertNotIn("authoritative", said)
 
     def test_add_asks_and_yes_answers(self):
         alice, bob = self.peer("alice"), self.peer("bob")

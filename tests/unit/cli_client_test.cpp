@@ -10,6 +10,7 @@
 #include "cli/client.hpp"
 #include "cli/command_error.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/output.hpp"
 
 using namespace peer::cli;
 
@@ -89,6 +90,7 @@ TEST_SUITE("cli client") {
       CHECK(error.code() == ExitCode::unknown);
       CHECK(std::string(error.what()) == "no contact is called ‘x\\e’");
     }
+    CHECK(escaped_lines("STOP\n  a\x1b[2J\n") == "STOP\n  a\\e[2J\n");
     CHECK(failure_of({{"failed", "x"}, {"exit", 0}}) == ExitCode::failed);
     CHECK(failure_of({{"failed", "x"}, {"exit", 11}}) == ExitCode::failed);
     CHECK(failure_of({{"failed", "x"}}) == ExitCode::failed);

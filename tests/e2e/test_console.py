@@ -1,0 +1,124 @@
+"""What a person at a terminal sees and answers: the console of `peer start`, questions, the progress line."""
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+import unittest
+
+from peers import COMMAND_SECONDS, ID, PEER, Case
+
+
+class Terminal:
+    """A command on a terminal of its own, which is its controlling one."""
+
+    def __init__(self, peer, *args, rows=40, columns=150):
+        self.master, slave = pty.openpty()
+        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+        self.process = subprocess.Popen([PEER, *map(os.fspath, args)], env=peer.env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
+        os.close(slave)
+        self.text, self.seen = "", 0
+
+    def read(self, seconds):
+        """Reads what comes within `seconds`; False at the end."""
+        if select.select([self.master], [], [], max(0, seconds))[0]:
+            try:
+                part = os.read(self.master, 65536)
+            except OSError:  # the other end was closed
+                part = b""
+            if not part:
+                return False
+            self.text += part.decode(errors="backslashreplace").replace("\r\n", "\n")
+        return True
+
+    def expect(self, pattern, seconds=COMMAND_SECONDS):
+        """Waits for text that matches, after what was expected before; returns the match."""
+        end = time.monotonic() + seconds
+        while True:
+            found = re.compile(pattern).search(self.text, self.seen)
+            if found:
+                self.seen = found.end()
+                return found
+            if time.monotonic() > end or not self.read(end - time.monotonic()):
+                raise AssertionError(f"never seen: {pattern}\n--- the terminal:\n{self.text}")
+
+    def type(self, line):
+        os.write(self.master, line.encode() + b"\n")
+
+    def interrupt(self):
+        os.write(self.master, b"\x03")
+
+    def finish(self, code=0):
+        """Waits for the end of the command and returns all that it showed."""
+        end = time.monotonic() + COMMAND_SECONDS
+        while time.monotonic() < end and self.read(end - time.monotonic()):
+            pass
+        found = self.process.wait(max(1, end - time.monotonic()))
+        if code is not None and found != code:
+            raise AssertionError(f"expected exit {code}, not {found}:\n{self.text}")
+        return self.text
+
+    def close(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait(30)
+        os.close(self.master)
+
+
+class Console(Case):
+    def terminal(self, peer, *args, **kw):
+        t = Terminal(peer, *args, **kw)
+        self.addCleanup(t.close)
+        return t
+
+    def console(self, peer, *options, **kw):
+        """`peer start` on a terminal."""
+        t = self.terminal(peer, "start", "--port", str(peer.port), "--listen", peer.host, "--downloads", peer.downloads, "--name", peer.name, *options, **kw)
+        t.expect(f":{peer.port}")
+        return t
+
+    def contact(self, peer, name):
+        row, = [r for r in peer.run("peers", "--json").rows() if r["name"] == name]
+        return row
+
+    def test_add_is_verified_by_comparing(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        for answer, verified in (("u", False), ("y", True)):
+            adding = self.terminal(alice, "add", "bob", bob.address)
+            self.assertEqual(ID.search(adding.expect(ID.pattern).group()).group(), bob.id())
+            adding.expect("peer id")
+            adding.expect("> $")
+            adding.type("maybe")
+            adding.expect("> $")
+            adding.type(answer)
+            shown = adding.finish()
+            self.assertIn("a contact now, verified" if verified else "a contact now, not verified", shown)
+            self.assertEqual(self.contact(alice, "bob")["verified"], verified)
+        alice.run("forget", "bob")
+        adding = self.terminal(alice, "add", "bob", bob.address)
+        adding.expect("> $")
+        adding.type("n")
+        adding.finish(5)
+        self.assertEqual(alice.run("peers", "--json").rows(), [])
+
+    def test_an_offer_to_an_address_says_who_becomes_a_contact(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        offering = self.terminal(alice, "offer", bob.address, alice.file("x", 10), "--no-wait")
+        offering.expect("> $")
+        offering.type("u")
+        offering.expect("is a contact now: bob, not verified")
+        offering.finish()
+        self.assertFalse(self.contact(alice, "bob")["verified"])
+        alice.run("forget", "bob")
+        said = alice.run("offer", bob.address, alice.file("y", 10), "--no-wait", "--yes")
+        self.assertIn("is a contact now: bob, not verified", said.err)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
