@@ -79,9 +79,18 @@ std::string offer_text(const Json& offer) {
 std::string state_text(const Json& offer) {
   const std::string state = text_of(offer, "state");
   const std::string trouble = trouble_text(offer);
+  const std::string away = away_text(offer);
   if (state == "active" && !trouble.empty()) return trouble;
-  if (state == "partial") return "part of it taken";
-  return base::escaped(state);
+  if (state == "active" && !away.empty()) return away;
+  const std::string text = state == "partial" ? "part of it taken" : base::escaped(state);
+  return text + (away.empty() ? "" : ", " + away);
+}
+
+std::string away_text(const Json& offer) {
+  if (!flag_of(offer, "away")) return {};
+  const std::string who = peer_name(object_of(offer, "peer"));
+  const bool moves = text_of(offer, "state") == "active" || text_of(offer, "state") == "preparing";
+  return who + " is away" + (moves ? "; goes on when " + who + " is back" : "");
 }
 
 std::string trouble_text(const Json& offer) {

@@ -9,9 +9,9 @@
 #include "cli/json_fields.hpp"
 #include "cli/output.hpp"
 #include "cli/paths.hpp"
-#include "cli/progress.hpp"
 #include "cli/prompt.hpp"
 #include "cli/review_text.hpp"
+#include "cli/transfer_view.hpp"
 
 namespace peer::cli {
 namespace {
@@ -62,7 +62,7 @@ class Follower {
     } else if (kind == "progress") {
       const Json offer = event_body(message, "offer");
       number_ = number_of(offer, "number");
-      if (common_.json) print_row("progress", offer);
+      if (common_.json && view_.is_news(offer)) print_row("progress", offer);
       view_.update(offer);
     }
   }
@@ -106,12 +106,29 @@ class Follower {
                    : print(std::to_string(number_of(result, "number")));
       return ExitCode::done;
     }
+    if (flag_of(result, "stopped"))
+      throw CommandError(ExitCode::failed, "the node was stopped; " + kept_text(result));
     for (const Json& offer : array_of(result, "offers")) {
       if (common_.json) print_row("offer", offer);
       view_.finish(offer);
     }
     const auto code = number_of(result, "exit");
     return static_cast<ExitCode>(std::min<std::uint64_t>(code, 125));
+  }
+
+  /// What the stopped node left open, and what takes it up again.
+  std::string kept_text(const Json& result) const {
+    std::string numbers;
+    std::size_t open = 0;
+    for (const Json& offer : array_of(result, "offers")) {
+      if (is_ended(offer)) continue;
+      numbers += (numbers.empty() ? "" : " ") + std::to_string(number_of(offer, "number"));
+      ++open;
+    }
+    return (open > 1 ? "offers " : "offer ") + numbers + (open > 1 ? " are" : " is") +
+           " kept and " + (open > 1 ? "go" : "goes") +
+           " on at its next start: " + common_.command("start") +
+           ", or to follow: " + common_.command("wait " + numbers);
   }
 
   std::string how_to_go_on() const {

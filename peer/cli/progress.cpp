@@ -13,6 +13,8 @@ namespace {
 constexpr std::size_t kMinFileColumns = 12;  ///< a shorter piece of a path tells nothing
 constexpr std::size_t kShownFailures = 20;
 
+}  // namespace
+
 std::string percent_text(std::uint64_t part, std::uint64_t whole) {
   if (whole == 0) return "100 %";
   // By tenths of a percent a long transfer would seem busier; 99 until the last byte.
@@ -20,6 +22,12 @@ std::string percent_text(std::uint64_t part, std::uint64_t whole) {
       static_cast<unsigned>(static_cast<double>(part) * 100 / static_cast<double>(whole));
   return std::to_string(part >= whole ? 100U : std::min(percent, 99U)) + " %";
 }
+
+std::uint64_t total_bytes(const Json& offer) {
+  return number_of(offer, offer.contains("chosen_bytes") ? "chosen_bytes" : "bytes");
+}
+
+namespace {
 
 /// The last `columns` of a path: its end tells files apart.
 std::string path_tail(const std::string& path, std::size_t columns) {
@@ -34,9 +42,14 @@ std::string path_tail(const std::string& path, std::size_t columns) {
   return "…" + shown.substr(from);
 }
 
-/// Of what was chosen, where that is known.
-std::uint64_t total_bytes(const Json& offer) {
-  return number_of(offer, offer.contains("chosen_bytes") ? "chosen_bytes" : "bytes");
+/// Rate and time left.
+std::string pace_text(const Json& offer) {
+  std::string text;
+  if (const auto rate = number_of(offer, "rate"); rate > 0)
+    text += "  " + base::rate_text(static_cast<double>(rate));
+  if (!offer.contains("eta")) return text;
+  const std::chrono::seconds left(std::max<std::uint64_t>(number_of(offer, "eta"), 1));
+  return text + "  " + base::duration_text(left) + " left";
 }
 
 std::string route_text(const Json& offer) {
@@ -55,6 +68,17 @@ std::string landed_at(const Json& offer) {
   return base::quoted(folder);
 }
 
+/// Of what this process saw moving: all of it, or the part since a transfer went on.
+std::string timing_text(const Timing& timing, std::uint64_t total) {
+  if (timing.elapsed.count() <= 0 || (timing.bytes == 0 && total > 0)) return {};
+  std::string text;
+  if (timing.bytes < total) text = ", " + base::size_text(timing.bytes) + " of it";
+  text += " in " + elapsed_text(timing.elapsed);
+  if (timing.bytes == 0) return text;
+  const auto rate = static_cast<double>(timing.bytes) / timing.elapsed.count();
+  return text + " (" + base::rate_text(rate) + ")";
+}
+
 std::string fact_line(const Json& offer, const Timing& timing) {
   const bool incoming = text_of(offer, "direction") == "in";
   const auto files = number_of(offer, "files_done");
@@ -67,12 +91,7 @@ std::string fact_line(const Json& offer, const Timing& timing) {
     line += totals_text(offer);  // folders and links alone
   else
     line += base::count_of(files, "file") + ", " + base::size_text(number_of(offer, "bytes_done"));
-  if (timing.elapsed.count() > 0) {
-    line += " in " + elapsed_text(timing.elapsed);
-    if (timing.bytes > 0)
-      line +=
-          " (" + base::rate_text(static_cast<double>(timing.bytes) / timing.elapsed.count()) + ")";
-  }
+  line += timing_text(timing, number_of(offer, "bytes_done"));
   return line + (incoming ? ", verified: " + landed_at(offer) : ", verified, delivered to " + who);
 }
 
@@ -92,32 +111,31 @@ void add_failures(std::vector<std::string>& lines, const Json& offer) {
 
 }  // namespace
 
-std::string progress_line(const Json& offer, std::size_t columns) {
+std::string progress_line(const Json& offer, std::size_t columns, std::chrono::seconds silent) {
   const std::string who = peer_name(object_of(offer, "peer"));
   const std::string state = text_of(offer, "state");
   const std::string number = std::to_string(number_of(offer, "number"));
   const bool incoming = text_of(offer, "direction") == "in";
+  const std::string away = away_text(offer);
   if (state == "preparing")
-    return clipped(incoming ? "fetching the list of offer " + number + " from " + who
-                            : "scanning for offer " + number + " to " + who,
+    return clipped((incoming ? "fetching the list of offer " + number + " from " + who
+                             : "scanning for offer " + number + " to " + who) +
+                       (away.empty() ? "" : ": " + away),
                    columns);
   if (state == "pending")
-    return clipped(
-        "offer " + number + (incoming ? " from " : " to ") + who + ": waiting for an answer",
-        columns);
+    return clipped("offer " + number + (incoming ? " from " : " to ") + who +
+                       ": waiting for an answer" + (away.empty() ? "" : "; " + away),
+                   columns);
   if (const std::string trouble = trouble_text(offer); !trouble.empty())
     return clipped(trouble, columns);
 
   const auto done = number_of(offer, "bytes_done"), total = total_bytes(offer);
   std::string line = (incoming ? "from " : "to ") + who + ": " + percent_text(done, total) + "  " +
                      base::size_text(done) + " of " + base::size_text(total);
-  if (const auto rate = number_of(offer, "rate"); rate > 0)
-    line += "  " + base::rate_text(static_cast<double>(rate));
-  if (offer.contains("eta"))
-    line += "  " +
-            base::duration_text(
-                std::chrono::seconds(std::max<std::uint64_t>(number_of(offer, "eta"), 1))) +
-            " left";
+  if (!away.empty()) return clipped(line + "  " + away, columns);
+  if (silent >= kSilence)
+    return clipped(line + "  nothing moved for " + base::duration_text(silent), columns);
+  line += pace_text(offer);
   const std::size_t used = base::columns(line);
   std::string route = route_text(offer);
   const std::size_t route_columns = route.empty() ? 0 : base::columns(route) + 2;
@@ -127,6 +145,13 @@ std::string progress_line(const Json& offer, std::size_t columns) {
   if (!route.empty() && base::columns(line) + route_columns <= columns) line += "  " + route;
   return clipped(line, columns);
 }
+
+namespace {
+
+/// What the node notes when the other side gave no word of its own.
+bool by_other(const std::string& text) { return text == "by the other side"; }
+
+}  // namespace
 
 std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                                       const Common& common) {
@@ -149,88 +174,25 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                              : who + " rejected offer " + number + because);
   } else if (state == "cancelled") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " was cancelled" +
-                    because);
+                    (by_other(text) ? " by " + who : because));
     if (const auto files = number_of(offer, "files_done"); files > 0 && incoming)
       lines.push_back(base::count_of(files, "file") + " had arrived before: " + landed_at(offer));
   } else if (state == "expired") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who +
                     " expired before it was answered");
-  } else if (state == "active") {  // stopped by this side's disk
+  } else if (state == "active" && !trouble_text(offer).empty()) {  // stopped by this side's disk
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + ": " +
                     trouble_text(offer));
     lines.push_back("when there is room: " +
                     common.command((incoming ? "accept " : "wait ") + number));
-  } else {
+  } else if (state == "failed") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " failed" + because);
     add_failures(lines, offer);
+  } else {
+    lines.push_back("offer " + number + (incoming ? " from " : " to ") + who +
+                    " is open: " + state_text(offer));
   }
   return lines;
-}
-
-TransferView::Seen& TransferView::seen(const Json& offer) {
-  const auto [it, fresh] = offers_.try_emplace(number_of(offer, "number"));
-  Seen& seen = it->second;
-  const bool moving = text_of(offer, "state") == "active";
-  // Before the first byte the clock is set anew, so that waiting for an answer does not count.
-  if (fresh || (!seen.active && !is_ended(offer))) {
-    seen.started = Clock::now();
-    seen.bytes_at_start = number_of(offer, "bytes_done");
-  }
-  seen.active = seen.active || moving;
-  if (moving) seen.ended = seen.told = false;  // another round of the same offer
-  seen.offer = offer;
-  return seen;
-}
-
-bool TransferView::update(const Json& offer) {
-  Seen& now = seen(offer);
-  const std::string trouble = trouble_text(offer);
-  if (trouble != now.trouble && !is_ended(offer)) {
-    now.trouble = trouble;
-    if (!trouble.empty())
-      say(offer_text(offer) + ": " + trouble);
-    else
-      say(offer_text(offer) + ": goes on");
-  }
-  const bool first_end = is_ended(offer) && !now.ended;
-  now.ended = is_ended(offer);
-  show();
-  return first_end;
-}
-
-void TransferView::finish(const Json& offer) {
-  Seen& now = seen(offer);
-  if (now.told) return;
-  now.told = true;
-  now.ended = true;
-  Timing timing;
-  const auto bytes = number_of(offer, "bytes_done");
-  timing.elapsed = Clock::now() - now.started;
-  timing.bytes = bytes > now.bytes_at_start ? bytes - now.bytes_at_start : 0;
-  if (!now.active && timing.bytes == 0) timing.elapsed = {};
-  clear_status();
-  for (const std::string& line : ending_lines(offer, timing, common_)) say(line);
-  now.offer = nullptr;  // a console lives long
-  show();
-}
-
-void TransferView::show() const {
-  if (!stderr_is_terminal()) return;
-  std::vector<const Json*> open;
-  std::uint64_t done = 0, total = 0, rate = 0;
-  for (const auto& [number, seen] : offers_) {
-    if (seen.ended) continue;
-    open.push_back(&seen.offer);
-    done += number_of(seen.offer, "bytes_done");
-    total += total_bytes(seen.offer);
-    rate += number_of(seen.offer, "rate");
-  }
-  if (open.empty()) return clear_status();
-  if (open.size() == 1) return show_status(progress_line(*open[0], terminal_columns() - 1));
-  std::string line = base::count_of(open.size(), "transfer") + ": " + percent_text(done, total) +
-                     "  " + base::size_text(done) + " of " + base::size_text(total);
-  if (rate > 0) line += "  " + base::rate_text(static_cast<double>(rate));
-  show_status(line);
 }
 
 }  // namespace peer::cli

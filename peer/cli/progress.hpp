@@ -2,7 +2,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
@@ -13,46 +12,26 @@ namespace peer::cli {
 
 using Json = nlohmann::json;
 
+/// Nothing moved for so long: then a rate says nothing any more.
+inline constexpr std::chrono::seconds kSilence{5};
+
 /// One line about one offer being carried out, at most `columns` wide: what is too wide is left out
-/// from the least important on, the current file is shortened first.
-std::string progress_line(const Json& offer, std::size_t columns);
+/// from the least important on, the current file is shortened first. `silent`: since when nothing
+/// moved.
+std::string progress_line(const Json& offer, std::size_t columns, std::chrono::seconds silent = {});
 
 /// What this process saw of one transfer: for the time and rate of its last line.
 struct Timing {
   std::chrono::duration<double> elapsed{0};
-  std::uint64_t bytes = 0;  ///< moved while this process looked
+  std::uint64_t bytes = 0;  ///< moved in that time, whatever an earlier run had moved
 };
 /// The facts at the end of an offer: files, bytes, time, rate, where; then what failed, by name.
 std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                                       const Common& common);
 
-/// The transfers a command follows: keeps the status line, says troubles as they come and facts at
-/// the end.
-class TransferView {
- public:
-  using Clock = std::chrono::steady_clock;
-  explicit TransferView(const Common& common) : common_(common) {}
-
-  /// A progress event. True if with it the offer ended, the first time that is seen.
-  bool update(const Json& offer);
-  /// The last word about an offer, said once.
-  void finish(const Json& offer);
-
- private:
-  struct Seen {
-    Json offer;
-    Clock::time_point started;
-    std::uint64_t bytes_at_start = 0;
-    std::string trouble;
-    bool active = false;
-    bool ended = false;
-    bool told = false;
-  };
-  Seen& seen(const Json& offer);
-  void show() const;
-
-  const Common& common_;
-  std::map<std::uint64_t, Seen> offers_;
-};
+/// "74 %"; 100 at the last byte only.
+std::string percent_text(std::uint64_t part, std::uint64_t whole);
+/// Of what was chosen, where that is known.
+std::uint64_t total_bytes(const Json& offer);
 
 }  // namespace peer::cli

@@ -51,7 +51,8 @@ void Watch::event(const Json& message) {
     const auto number = number_of(message, "number");
     waiting_.erase(number);
     if (console_) console_->remove(number);
-    if (common_.json) print_row("withdrawn", Json::object({{"number", number}}));
+    if (common_.json && !accepted_.contains(number))
+      print_row("withdrawn", Json::object({{"number", number}}));
   } else if (kind == "progress") {
     progressed(event_body(message, "offer"));
   }
@@ -120,8 +121,9 @@ void Watch::accept_failed(std::uint64_t number, bool asked, const Json& message)
 }
 
 void Watch::progressed(const Json& offer) {
+  const bool news = view_.is_news(offer);
   const bool ended = view_.update(offer);
-  if (common_.json) print_row(ended ? "offer" : "progress", offer);
+  if (common_.json && (news || ended)) print_row(ended ? "offer" : "progress", offer);
   if (!ended) return;
   view_.finish(offer);
   if (accepted_.erase(number_of(offer, "number")) > 0) transfer_ended(exit_code_of(offer));

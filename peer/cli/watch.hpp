@@ -13,7 +13,7 @@
 #include "cli/client.hpp"
 #include "cli/console.hpp"
 #include "cli/exit_code.hpp"
-#include "cli/progress.hpp"
+#include "cli/transfer_view.hpp"
 
 namespace peer::cli {
 

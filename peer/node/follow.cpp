@@ -46,6 +46,11 @@ int exit_of(const OfferRecord& offer) {
   return static_cast<int>(exit);
 }
 
+std::string shown_state_of(Node& node, const OfferRecord& offer) {
+  return offer.row.state + (offer.trouble ? "!" + offer.trouble->code : std::string()) +
+         (is_away(node, offer) ? "-" : "");
+}
+
 asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr> offers) {
   std::map<const OfferRecord*, std::string> shown_state;
   auto last = std::chrono::steady_clock::time_point{};
@@ -55,8 +60,7 @@ asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr>
     if (tick) last = now;
     for (const auto& offer : offers) {
       auto& shown = shown_state[offer.get()];
-      const auto state =
-          offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
+      const auto state = shown_state_of(node, *offer);
       if (tick || shown != state)
         request.event("progress", Json{{"offer", offer_json(node, *offer)}});
       shown = state;
@@ -67,6 +71,7 @@ asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr>
     co_await node.services.changed.wait_for(kProgressEvery);
   }
   Json result;
+  result["stopped"] = !std::ranges::all_of(offers, [](const auto& o) { return is_settled(*o); });
   result["offers"] = Json::array();
   std::vector<int> exits;
   for (const auto& offer : offers) {

@@ -1,3 +1,5 @@
+#include <ctime>
+
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
 #include "node/requests.hpp"
@@ -14,6 +16,11 @@ std::pair<std::string, std::string> split_failure(const std::string& text) {
   const auto nul = text.find('\0');
   if (nul == std::string::npos) return {{}, text};
   return {text.substr(0, nul), text.substr(nul + 1)};
+}
+
+bool is_over(const OfferRecord& offer) {
+  return offer.ended() || !(offer.is(state::preparing) || offer.is(state::pending) ||
+                            offer.is(state::active) || offer.is(state::partial));
 }
 
 Json paths_json(const std::vector<std::string>& paths) { return json_byte_list(paths); }
@@ -39,6 +46,13 @@ Json peer_json(Node& node, const protocol::PeerId& id) {
   return json;
 }
 
+bool is_away(Node& node, const OfferRecord& offer) {
+  if (is_over(offer)) return false;
+  const auto& pairs = node.sessions.pairs();
+  const auto pair = pairs.find(offer.row.peer);
+  return pair == pairs.end() || !pair->second->session;
+}
+
 Json offer_json(Node& node, const OfferRecord& offer) {
   const auto& row = offer.row;
   Json json;
@@ -57,7 +71,10 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   json["failed"] = row.failed;
   json["made"] = row.made;
   json["expires"] = row.expires;
-  json["ended"] = row.ended;
+  // What has ended here counts from now on, though the other side may not have heard yet.
+  json["ended"] = row.ended == 0 && is_over(offer) ? std::time(nullptr) : row.ended;
+  if (is_away(node, offer)) json["away"] = true;
+  if (offer.sent_bytes > 0) json["sent_bytes"] = offer.sent_bytes;
   json["from_stranger"] = !offer.given() && !node.contacts.is_contact(row.peer);
   json["id"] = row.id.text();
   json["manifest"] = row.offer.manifest.text();
@@ -85,6 +102,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
     total = progress.chosen_bytes;
     json["chosen_bytes"] = progress.chosen_bytes;
     json["chosen_files"] = progress.chosen_files;
+    json["resumed_bytes"] = progress.resumed_bytes;
   }
   if (const auto rate = offer.meter.rate(); rate >= 1) {
     json["rate"] = static_cast<std::uint64_t>(rate);

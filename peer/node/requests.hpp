@@ -74,6 +74,8 @@ asio::awaitable<bool> confirm_identity(Request& request, protocol::PeerId id, st
 
 // offer_json.cpp
 nlohmann::json peer_json(Node& node, const protocol::PeerId& id);
+/// Open, and there is no session with the other side.
+bool is_away(Node& node, const OfferRecord& offer);
 nlohmann::json offer_json(Node& node, const OfferRecord& offer);
 nlohmann::json review_json(const storage::Review& review, const storage::LandingPlan& plan);
 nlohmann::json totals_json(const protocol::ManifestTotals& totals);
@@ -88,6 +90,8 @@ asio::awaitable<OfferPtr> select_any_offer(Node& node, std::string selector);
 // follow.cpp
 /// Whether nothing more is to be waited for: ended, or a round of it.
 bool is_settled(const OfferRecord& offer);
+/// Followers are told at once when this changes.
+std::string shown_state_of(Node& node, const OfferRecord& offer);
 /// The exit code that tells how it ended.
 int exit_of(const OfferRecord& offer);
 /// Sends `progress` until all are settled, or the client stops. `{"offers":[...],"exit":N}`

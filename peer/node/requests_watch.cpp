@@ -113,8 +113,7 @@ class Watch {
     }
     for (auto it = followed_.begin(); it != followed_.end();) {
       const auto& offer = it->first;
-      const auto state =
-          offer->row.state + (offer->trouble ? "!" + offer->trouble->code : std::string());
+      const auto state = shown_state_of(node_, *offer);
       const bool moves = tick && offer->is(state::active);
       if (moves || state != it->second)
         request_.event("progress", Json{{"offer", offer_json(node_, *offer)}});

@@ -119,6 +119,48 @@ class Console(Case):
         said = alice.run("offer", bob.address, alice.file("y", 10), "--no-wait", "--yes")
         self.assertIn("is a contact now: bob, not verified", said.err)
 
+    def test_a_stopped_node_ends_its_followers_with_the_truth(self):
+        alice, bob = self.pair()
+        offering = alice.command("offer", "bob", alice.file("x", 10))
+        bob.await_pending()
+        alice.run("stop")
+        said = offering.finish()
+        self.assertEqual(said.code, 1, repr(said))
+        self.assertNotIn("failed", said.err)
+        self.assertIn("kept and goes on", said.err)
+        self.assertIn("peer wait 1", said.err)
+
+    def test_a_node_stopped_in_mid_transfer(self):
+        alice, bob, proxy = self.pair_through_proxy()
+        offering = alice.command("offer", "bob", alice.file("big", 64 << 20))
+        number = bob.await_pending()
+        proxy.hold(3 << 20)
+        taking = bob.command("accept", str(number))
+        proxy.wait_held()
+        for peer, following in ((bob, taking), (alice, offering)):
+            peer.run("stop")
+            said = following.finish()
+            self.assertEqual(said.code, 1, repr(said))
+            self.assertIn("kept and goes on", said.err)
+            self.assertNotIn("room", said.err)
+
+    def test_who_is_away_is_named(self):
+        alice, bob, proxy = self.pair_through_proxy()
+        console = self.terminal(alice, "offer", "bob", alice.file("big", 64 << 20))
+        number = bob.await_pending()
+        proxy.hold(3 << 20)
+        bob.run("accept", str(number), "--no-wait")
+        proxy.wait_held()
+        bob.kill()
+        proxy.release()
+        console.expect("offer 1 to bob ‘big’: bob is away; goes on when bob is back")
+        self.assertIn("bob is away", alice.run("offers").out)
+        self.assertIn("bob is away", alice.run("status").out)
+        bob.start()
+        console.expect("bob is back")
+        console.expect("delivered to bob")
+        console.finish()
+
 
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -10,6 +10,7 @@
 #include "cli/describe.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/progress.hpp"
+#include "cli/transfer_view.hpp"
 
 using namespace peer::cli;
 
@@ -99,6 +100,84 @@ TEST_SUITE("cli text") {
     Json offer = transfer("out");
     offer["state"] = "done";
     CHECK(all(ending_lines(offer, {}, common)).find("delivered to bob") != std::string::npos);
+  }
+
+  TEST_CASE("what is open is never called failed") {
+    Common common;
+    for (const char* state : {"pending", "active", "preparing"}) {
+      CAPTURE(state);
+      Json offer = transfer("out");
+      offer["state"] = state;
+      const std::string text = all(ending_lines(offer, {}, common));
+      CHECK(text.find("failed") == std::string::npos);
+      CHECK(text.find("when there is room") == std::string::npos);
+    }
+  }
+
+  TEST_CASE("an absent peer is named instead of a rate, and so is silence") {
+    Json offer = transfer("out");
+    CHECK(progress_line(offer, 100, std::chrono::seconds(24)).find("nothing moved for 24 s") !=
+          std::string::npos);
+    CHECK(progress_line(offer, 100, std::chrono::seconds(24)).find("MB/s") == std::string::npos);
+    CHECK(progress_line(offer, 100, std::chrono::seconds(1)).find("MB/s") != std::string::npos);
+    offer["away"] = true;
+    CHECK(progress_line(offer, 100) ==
+          "to bob: 50 %  1.7 GB of 3.4 GB  bob is away; goes on when bob is back");
+    CHECK(state_text(offer) == "bob is away; goes on when bob is back");
+    offer["state"] = "pending";
+    CHECK(state_text(offer) == "pending, bob is away");
+  }
+
+  TEST_CASE("time and rate are of what moved while somebody looked") {
+    using Clock = RoundWatch::Clock;
+    const Clock::time_point start{};
+    const auto at = [&](int seconds) { return start + std::chrono::seconds(seconds); };
+    const auto event = [](const char* direction, const char* state, std::uint64_t bytes,
+                          std::uint64_t sent, std::uint64_t resumed) {
+      Json offer = {{"direction", direction}, {"state", state}, {"bytes_done", bytes}};
+      if (sent > 0) offer["sent_bytes"] = sent;
+      if (resumed > 0) offer["resumed_bytes"] = resumed;
+      return offer;
+    };
+    SUBCASE("a resumed one counts from what was there") {
+      RoundWatch round;
+      CHECK(round.see(event("in", "active", 0, 0, 0), at(0)));
+      round.see(event("in", "active", 600, 0, 540), at(1));
+      round.see(event("in", "done", 740, 0, 0), at(10));
+      CHECK(round.timing(at(10)).bytes == 200);
+      CHECK(round.timing(at(10)).elapsed.count() == 10);
+    }
+    SUBCASE("the second part has its own time, on both sides") {
+      for (const char* direction : {"in", "out"}) {
+        CAPTURE(direction);
+        RoundWatch round;
+        round.see(event(direction, "pending", 0, 0, 0), at(0));
+        round.see(event(direction, "active", 50, 50, 0), at(100));
+        round.see(event(direction, "partial", 90, 90, 0), at(101));
+        CHECK(round.timing(at(101)).bytes == 90);
+        CHECK(round.see(event(direction, "active", 4, 94, 0), at(200)));
+        round.see(event(direction, "done", 10, 100, 0), at(202));
+        CHECK(round.timing(at(202)).bytes == 10);
+        CHECK(round.timing(at(202)).elapsed.count() == 2);
+      }
+    }
+    SUBCASE("a giver that looks late counts what it sees sent") {
+      RoundWatch round;
+      round.see(event("out", "active", 700, 700, 0), at(0));
+      round.see(event("out", "done", 1000, 1000, 0), at(3));
+      CHECK(round.timing(at(3)).bytes == 300);
+    }
+    SUBCASE("what ended before has no time") {
+      RoundWatch round;
+      round.see(event("in", "done", 740, 0, 0), at(0));
+      CHECK(round.timing(at(9)).elapsed.count() == 0);
+    }
+    Json offer = transfer("in");
+    offer["state"] = "done";
+    const auto line = [&offer](Timing timing) { return ending_lines(offer, timing, {}).front(); };
+    CHECK(line({std::chrono::seconds(2), 200'000'000})
+              .find("1.7 GB, 200 MB of it in 2.0 s (100 MB/s)") != std::string::npos);
+    CHECK(line({std::chrono::seconds(2), 0}).find("MB/s") == std::string::npos);
   }
 
   TEST_CASE("the reason of a rejection is shown, escaped") {
