@@ -148,6 +148,7 @@ void Arguments::fail(const std::string& text) const {
 std::optional<Arguments> Arguments::parse(const Spec& spec, std::span<char*> args) {
   Arguments result;
   result.name_ = spec.name;
+  for (const char* word : args) result.line_ += " " + base::shell_quoted(word);
   cxxopts::Options parser(spec.name);
   for (const auto* options : {&spec.options, &common_options()}) {
     for (const Option& option : *options) {

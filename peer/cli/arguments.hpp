@@ -69,10 +69,14 @@ class Arguments {
   /// Word `i`, UTF-8; "" if there are fewer.
   std::string word(std::size_t i) const;
 
+  /// This command line, to be typed again as it is.
+  std::string again() const { return "peer" + line_; }
+
   [[noreturn]] void fail(const std::string& text) const;  ///< a usage error of this command
 
  private:
   std::string name_;
+  std::string line_;
   Common common_;
   std::map<std::string, std::vector<std::string>> values_;
   std::vector<std::string> words_;

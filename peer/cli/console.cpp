@@ -28,6 +28,18 @@ std::string list_line(const Json& entry) {
          base::escaped(bytes_of(entry, "path"));
 }
 
+/// Why an offer left the console, by the state it has now.
+std::string gone_text(const std::string& state) {
+  if (state == "active" || state == "done" || state == "partial") return "it is accepted";
+  if (state == "rejected") return "it was rejected elsewhere";
+  if (state == "cancelled") return "it was withdrawn";
+  return state.empty() ? "it is gone" : "it is " + base::escaped(state);
+}
+
+std::uint64_t entry_count(const Json& offer) {
+  return number_of(offer, "files") + number_of(offer, "folders") + number_of(offer, "links");
+}
+
 std::size_t count_lines(const std::string& text) {
   return static_cast<std::size_t>(std::count(text.begin(), text.end(), '\n')) + 1;
 }
@@ -58,17 +70,18 @@ void Console::add(const Json& offer, const Json& review) {
   if (!asking_) next();
 }
 
-void Console::remove(std::uint64_t gone) {
+void Console::remove(std::uint64_t gone, const std::string& state) {
   const bool shown = still(gone);
   const auto at = std::find_if(queue_.begin(), queue_.end(), [gone](const Question& question) {
     return number_of(question.offer, "number") == gone;
   });
   if (at == queue_.end()) return;
+  const std::string what = offer_text(at->offer);
   queue_.erase(at);
   if (!shown) return;
   client_.stop_lines();
   end_prompt(false);
-  say("offer " + std::to_string(gone) + " needs no answer any more");
+  say(what + ": no answer is needed any more, " + gone_text(state));
   finished();
 }
 
@@ -90,6 +103,11 @@ void Console::ask() {
   const std::size_t rows = terminal_rows() - std::min(terminal_rows() - 1, count_lines(keys) + 1);
   for (const std::string& line : question_lines(question.offer, question.review, columns, rows))
     say(line);
+  ask_keys();
+}
+
+void Console::ask_keys() {
+  const std::string keys = keys_text(allowed(), terminal_columns() - 1);
   const auto last = keys.rfind('\n');
   if (last != std::string::npos) say(keys.substr(0, last));
   ask_line(client_, last == std::string::npos ? keys : keys.substr(last + 1),
@@ -106,8 +124,10 @@ void Console::answered(std::optional<std::string> line) {
     queue_.clear();
     return;
   }
-  const auto answer = parse_answer(*line, allowed());
-  answer ? decide(*answer) : ask();
+  if (const auto answer = parse_answer(*line, allowed())) return decide(*answer);
+  if (line->find_first_not_of(" \t\r") == std::string::npos) return ask();
+  say(base::quoted(*line) + " is none of the answers; Enter alone shows the offer again");
+  ask_keys();
 }
 
 void Console::decide(Answer answer) {
@@ -144,13 +164,13 @@ void Console::accept(Json fields) {
 }
 
 void Console::reject(bool block) {
-  const auto number = this->number();
-  Json body = {{"do", "reject"}, {"offer", std::to_string(number)}, {"block", block}};
-  client_.request(std::move(body), [number, block](const Json& message) {
+  const std::string who = peer_text(object_of(queue_.front().offer, "peer"));
+  Json body = {{"do", "reject"}, {"offer", std::to_string(number())}, {"block", block}};
+  client_.request(std::move(body), [who, block](const Json& message) {
     if (is_failure(message))
       say(base::escaped(text_of(message, "failed")));
     else if (block && message.contains("result"))
-      say("whoever made offer " + std::to_string(number) + " is blocked");
+      say(who + " is blocked; peer unblock undoes it");
   });
   queue_.pop_front();
   finished();
@@ -191,9 +211,10 @@ void Console::show_page(const std::vector<Json>& page, bool more) {
 }
 
 void Console::ask_choice() {
-  const std::size_t columns = terminal_columns() - 1;
-  say(clipped("numbers (1 4-7) or patterns (*.jpg);", columns));
-  ask_line(client_, "Enter goes back > ", [this](std::optional<std::string> line) {
+  const std::string what = "numbers (1, 4-7) or patterns (*.jpg)", back = "Enter goes back > ";
+  const bool one_line = what.size() + 2 + back.size() < terminal_columns();
+  if (!one_line) say(clipped(what, terminal_columns() - 1));
+  ask_line(client_, one_line ? what + ", " + back : back, [this](std::optional<std::string> line) {
     line ? chosen(*line) : answered(std::nullopt);
   });
 }
@@ -201,7 +222,7 @@ void Console::ask_choice() {
 void Console::chosen(const std::string& line) {
   if (line.find_first_not_of(" \t") == std::string::npos) return ask();
   std::string why;
-  const auto choice = parse_choice(line, why);
+  const auto choice = parse_choice(line, entry_count(queue_.front().offer), why);
   if (!choice) {
     say(base::escaped(why));
     return ask_choice();

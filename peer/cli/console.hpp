@@ -23,8 +23,8 @@ class Console {
   Console(Client& client, const Common& common, Accept accept);
 
   void add(const Json& offer, const Json& review);
-  /// The offer was answered or ended elsewhere.
-  void remove(std::uint64_t number);
+  /// The offer was answered or ended elsewhere, and is in `state` now.
+  void remove(std::uint64_t number, const std::string& state);
   bool asking() const { return asking_; }
 
  private:
@@ -39,6 +39,7 @@ class Console {
   bool still(std::uint64_t number) const;
   void next();
   void ask();
+  void ask_keys();
   void answered(std::optional<std::string> line);
   void decide(Answer answer);
   void accept(Json fields);

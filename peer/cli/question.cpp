@@ -62,6 +62,22 @@ bool parse_range(std::string_view word, std::uint64_t& first, std::uint64_t& las
   return parse_number(word.substr(0, dash), first) && parse_number(word.substr(dash + 1), last);
 }
 
+/// Words, and numbers that stand between commas; a pattern keeps its commas.
+std::vector<std::string> choice_words(std::string_view line) {
+  std::vector<std::string> words;
+  for (const std::string& word : words_of(line)) {
+    if (word.find_first_not_of("0123456789-,") != std::string::npos) {
+      const bool trailing = word.ends_with(',') && word.size() > 1;
+      words.push_back(trailing ? word.substr(0, word.size() - 1) : word);
+      continue;
+    }
+    std::string numbers = word;
+    std::replace(numbers.begin(), numbers.end(), ',', ' ');
+    for (std::string& number : words_of(numbers)) words.push_back(std::move(number));
+  }
+  return words;
+}
+
 }  // namespace
 
 std::string keys_text(const Allowed& allowed, std::size_t columns) {
@@ -93,9 +109,9 @@ std::optional<Answer> parse_answer(std::string_view line, const Allowed& allowed
   return std::nullopt;
 }
 
-std::optional<Choice> parse_choice(std::string_view line, std::string& why) {
+std::optional<Choice> parse_choice(std::string_view line, std::uint64_t entries, std::string& why) {
   Choice choice;
-  for (const std::string& word : words_of(line)) {
+  for (const std::string& word : choice_words(line)) {
     std::uint64_t first = 0, last = 0;
     if (!parse_range(word, first, last)) {
       why = storage::glob_error(word);
@@ -106,6 +122,11 @@ std::optional<Choice> parse_choice(std::string_view line, std::string& why) {
     if (last < first || last - first >= kMaxChosenEntries ||
         choice.entries.size() + (last - first) >= kMaxChosenEntries) {
       why = word + " is no range of at most " + base::count_text(kMaxChosenEntries) + " numbers";
+      return std::nullopt;
+    }
+    if (last >= entries) {
+      why = word + ": the numbers go from 0 to " + std::to_string(entries - 1) +
+            ", as the list shows them";
       return std::nullopt;
     }
     for (auto n = first; n <= last; ++n) choice.entries.push_back(n);

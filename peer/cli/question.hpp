@@ -41,7 +41,8 @@ struct Choice {
 };
 /// Largest number of entries a person may name by ranges.
 inline constexpr std::size_t kMaxChosenEntries = 10'000;
-/// Nothing if the line is empty, mixes both kinds, or holds a range that is none; `why` says which.
-std::optional<Choice> parse_choice(std::string_view line, std::string& why);
+/// Of an offer of so many `entries`. Nothing if the line is empty, mixes both kinds, or holds a
+/// range that is none or a number that no entry has; `why` says which.
+std::optional<Choice> parse_choice(std::string_view line, std::uint64_t entries, std::string& why);
 
 }  // namespace peer::cli

@@ -21,7 +21,8 @@ const Spec& spec() {
       "receive [--from PEER|contacts|anyone] [--count N] [options]",
       "Wait for offers and take them: on a terminal each is shown and asked about, with --yes "
       "those of contacts are taken without a question, several at a time. Runs until Ctrl-C, or "
-      "until --count transfers are finished.",
+      "until --count transfers are finished. Given again it goes on with what was interrupted, "
+      "which counts too.",
       std::vector<Option>{
           {"from", "WHO", "offers of this PEER only, of contacts, or of anyone"},
           {"count", "N", "end after N transfers"},
@@ -67,13 +68,14 @@ WatchOptions watch_options(const Arguments& arguments) {
   return options;
 }
 
-void tell_open(const Common& common, const Attached& attached, const Watch& watch) {
+/// Only this command listens where the giver finds it: a `wait` would not.
+void tell_open(const Arguments& arguments, const Attached& attached, const Watch& watch) {
   if (watch.open().empty()) return;
   std::string numbers;
   for (const auto number : watch.open()) numbers.append(" ").append(std::to_string(number));
-  const std::string wait = common.command("wait" + numbers);
-  say(attached.lasting() ? "what was accepted goes on in the running node; to follow it: " + wait
-                         : "what was accepted is not finished; to go on: " + wait);
+  say(attached.lasting() ? "what was accepted goes on in the running node; to follow it: " +
+                               arguments.common().command("wait" + numbers)
+                         : "what was accepted is not finished; to go on: " + arguments.again());
 }
 
 }  // namespace
@@ -95,18 +97,27 @@ ExitCode run_receive(std::span<char*> args) {
   if (common.json) print_row("node", here);
   for (const std::string& line : node_lines(here)) say(line);
 
+  options.adopt = !attached.lasting();
+  options.awaits_more = true;
   Watch watch(*attached.client, common, std::move(options));
+  watch.tell_waiting();
   try {
     watch.run();
   } catch (const Interrupted&) {
     end_prompt(false);
     clear_status();
-    tell_open(common, attached, watch);
+    tell_open(*arguments, attached, watch);
     throw;
+  } catch (const TimeIsOver& error) {
+    end_prompt(false);
+    clear_status();
+    tell_open(*arguments, attached, watch);
+    throw CommandError(error.code(), std::string("receive: ") + error.what() +
+                                         (watch.open().empty() ? ", and no offer was taken" : ""));
   } catch (const CommandError&) {
     end_prompt(false);
     clear_status();
-    tell_open(common, attached, watch);
+    tell_open(*arguments, attached, watch);
     throw;
   }
   end_prompt(false);

@@ -51,6 +51,41 @@ void add_largest(std::vector<std::string>& lines, const Json& review) {
   }
 }
 
+/// What becomes of files that are there already, under the rule for clashes.
+std::vector<std::string> there_lines(const Json& review, const std::string& rest_word) {
+  const auto files = number_of(object_of(review, "all"), "files");
+  const auto same = number_of(review, "already_there");
+  const auto different = number_of(review, "there_but_different");
+  const std::string rule = text_of(review, "on_clash");
+  const auto of_all = [files](std::uint64_t n) {
+    return base::count_text(n) + " of " + base::count_of(files, "file") +
+           (files == 1 ? " is" : " are");
+  };
+  std::vector<std::string> lines;
+  if (rule == "overwrite") {
+    if (same + different > 0)
+      lines.push_back(of_all(same + different) + " there already and " +
+                      (files == 1 ? "is" : "are") + " replaced; " + rest_word +
+                      " leaves what is there");
+    return lines;
+  }
+  const bool fixed = rule == "update" || rule == "skip";  // what is the same is left out anyway
+  if (same > 0)
+    lines.push_back(of_all(same) + " already there with the same size and date" +
+                    (fixed ? ": not taken again" : ": " + rest_word + " takes only the rest"));
+  if (different == 0) return lines;
+  const std::string there =
+      base::count_of(different, "file is", "files are") + " there but different";
+  if (rule == "update")
+    lines.push_back(there + " and " + (different == 1 ? "is" : "are") + " replaced; " + rest_word +
+                    " leaves what is there");
+  else if (rule == "skip")
+    lines.push_back(there + (different == 1 ? ": it stays as it is" : ": they stay as they are"));
+  else
+    lines.push_back(there + ": " + rest_word + " leaves them as they are");
+  return lines;
+}
+
 /// Lines that a decision should not miss.
 std::vector<std::string> warning_lines(const Json& review, const std::string& rest_word) {
   std::vector<std::string> lines;
@@ -58,16 +93,7 @@ std::vector<std::string> warning_lines(const Json& review, const std::string& re
   add_counted(lines, review, "executable_count", "executable", "executable");
   add_counted(lines, review, "refused_count", "refused", "cannot be stored here");
   add_counted(lines, review, "clashing_root_count", "clashing_roots", "there already");
-  const auto files = number_of(object_of(review, "all"), "files");
-  const auto same = number_of(review, "already_there");
-  const auto different = number_of(review, "there_but_different");
-  if (same > 0)
-    lines.push_back(base::count_text(same) + " of " + base::count_of(files, "file") +
-                    (files == 1 ? " is" : " are") + " already there with the same size and date: " +
-                    rest_word + " takes only the rest");
-  if (different > 0)
-    lines.push_back(base::count_of(different, "file is", "files are") +
-                    " there but different: " + rest_word + " leaves them as they are");
+  for (std::string& line : there_lines(review, rest_word)) lines.push_back(std::move(line));
   return lines;
 }
 

@@ -93,13 +93,20 @@ void run_console(Attached& attached, const Common& common) {
   watch.run();
 }
 
+/// The node ends, by a signal or by `stop`.
+void tell_stopped() {
+  clear_status();
+  end_prompt(false);
+  say("stopped; open offers and transfers go on at the next start");
+}
+
 /// Console of a node in another process; a signal stops that node.
 ExitCode run_attached(Attached attached, const Common& common) {
   try {
     run_console(attached, common);
   } catch (const NodeGone&) {
   } catch (const Interrupted&) {
-    end_prompt(false);
+    tell_stopped();
     attached.client->drop_handlers();  // what they refer to has gone
     try {
       attached.client->request(Json::object({{"do", "stop"}}), {});
@@ -109,8 +116,7 @@ ExitCode run_attached(Attached attached, const Common& common) {
     }
     throw;
   }
-  clear_status();
-  end_prompt(false);
+  tell_stopped();
   return ExitCode::done;
 }
 
@@ -131,8 +137,7 @@ ExitCode console_thread(const base::Home& home, const Common& common, const Atta
     Attached attached = attach_over(*std::move(socket), common, attachment);
     run_console(attached, common);
   } catch (const NodeGone&) {
-    clear_status();
-    end_prompt(false);
+    tell_stopped();
     return code;
   } catch (const CommandError& error) {
     clear_status();

@@ -43,6 +43,12 @@ bool Watch::has_room() const {
   return !options_.count || ended_ + accepted_.size() < *options_.count;
 }
 
+void Watch::tell_waiting() const {
+  if (!options_.awaits_more || !accepted_.empty() || !has_room()) return;
+  if (console_ && console_->asking()) return;
+  say(ended_ == 0 ? "waiting for offers; Ctrl-C ends" : "waiting for the next offer; Ctrl-C ends");
+}
+
 void Watch::event(const Json& message) {
   const std::string kind = text_of(message, "event");
   if (kind == "offer") {
@@ -50,7 +56,7 @@ void Watch::event(const Json& message) {
   } else if (kind == "withdrawn") {
     const auto number = number_of(message, "number");
     waiting_.erase(number);
-    if (console_) console_->remove(number);
+    if (console_) console_->remove(number, text_of(message, "state"));
     if (common_.json && !accepted_.contains(number))
       print_row("withdrawn", Json::object({{"number", number}}));
   } else if (kind == "progress") {
@@ -121,6 +127,8 @@ void Watch::accept_failed(std::uint64_t number, bool asked, const Json& message)
 }
 
 void Watch::progressed(const Json& offer) {
+  if (options_.adopt && text_of(offer, "state") == "active" && text_of(offer, "direction") == "in")
+    accepted_.insert(number_of(offer, "number"));
   const bool news = view_.is_news(offer);
   const bool ended = view_.update(offer);
   if (common_.json && (news || ended)) print_row(ended ? "offer" : "progress", offer);
@@ -136,6 +144,7 @@ void Watch::transfer_ended(ExitCode code) {
     const auto next = waiting_.extract(waiting_.begin());
     consider(next.mapped().first, next.mapped().second);
   }
+  tell_waiting();
 }
 
 }  // namespace peer::cli

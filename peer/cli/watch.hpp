@@ -20,8 +20,10 @@ namespace peer::cli {
 struct WatchOptions {
   std::string from;       ///< "anyone", "contacts", a PEER; empty: whoever may knock, as by default
   bool outgoing = false;  ///< follow outgoing offers too
-  bool accept_contacts = false;        ///< without asking
-  bool accept_strangers = false;       ///< without asking
+  bool accept_contacts = false;   ///< without asking
+  bool accept_strangers = false;  ///< without asking
+  bool adopt = false;             ///< what was accepted before and goes on counts as accepted here
+  bool awaits_more = false;       ///< says that it waits for the next offer
   std::optional<std::uint64_t> count;  ///< of transfers to accept
   Json landing = Json::object();       ///< fields of every `accept`
 };
@@ -35,6 +37,8 @@ class Watch {
   /// Runs until `count` transfers, and all that were accepted, have ended; without it only an
   /// exception ends it.
   void run();
+  /// Says, where that is wanted, that offers are waited for.
+  void tell_waiting() const;
   /// Of what ended: done, the one code of what failed, or partly if more than one ended.
   ExitCode exit_code() const;
   /// Accepted by this command and not ended yet.

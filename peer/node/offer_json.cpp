@@ -137,6 +137,7 @@ Json totals_json(const protocol::ManifestTotals& totals) {
 Json review_json(const storage::Review& review, const storage::LandingPlan& plan) {
   Json json;
   json["to"] = json_bytes(plan.folder);
+  json["on_clash"] = storage::to_string(plan.on_clash);
   json["chosen"] = totals_json(review.chosen);
   json["all"] = totals_json(review.all);
   json["largest"] = Json::array();

@@ -96,11 +96,12 @@ asio::awaitable<Json> do_offers(Node& node, Request& request) {
 
 asio::awaitable<Json> do_cancel(Node& node, Request& request) {
   auto offer = select_offer(node, bytes_of(request.arguments(), "offer"), WantOffer::any);
+  const bool unfinished = offer->taking != nullptr;  // else what is there is complete, and stays
   auto done = co_await node.exchange.cancel(offer, flag_of(request.arguments(), "keep"));
   Json result;
   result["number"] = offer->row.number;
   result["kept"] = json_byte_list(done.kept);
-  result["removed_bytes"] = done.removed_bytes;
+  result["removed_bytes"] = unfinished ? done.removed_bytes : 0;
   co_return result;
 }
 

@@ -4,6 +4,7 @@ import os
 import pty
 import re
 import select
+import shlex
 import signal
 import struct
 import subprocess
@@ -12,6 +13,7 @@ import time
 import unittest
 
 from peers import COMMAND_SECONDS, ID, PEER, Case
+from proxy import Proxy
 
 
 class Terminal:
@@ -151,7 +153,9 @@ class Console(Case):
         proxy.hold(3 << 20)
         bob.run("accept", str(number), "--no-wait")
         proxy.wait_held()
-        bob.kill()
+        with bob.node.stdout:
+            bob.kill()
+            bob.reader.join(10)
         proxy.release()
         console.expect("offer 1 to bob ‘big’: bob is away; goes on when bob is back")
         self.assertIn("bob is away", alice.run("offers").out)
@@ -160,6 +164,89 @@ class Console(Case):
         console.expect("bob is back")
         console.expect("delivered to bob")
         console.finish()
+
+    def test_the_console_takes_some(self):
+        alice, bob = self.peer("alice"), self.peer("bob", False)
+        console = self.console(bob)
+        bob.node = console.process
+        alice.add(bob)
+        bob.run("add", "alice", "--id", alice.id())
+        for i in range(3):
+            alice.file(f"d/f{i}", 10)
+        offering = alice.command("offer", "bob", os.path.join(alice.files, "d"))
+        console.expect("offer 1 from alice")
+        console.expect("l later > $")
+        console.type("cleard")
+        console.expect("‘cleard’ is none of the answers")
+        at = console.seen
+        console.expect("l later > $")
+        self.assertNotIn("offer 1 from alice", console.text[at:])  # the question stands above, whole
+        console.type("s")
+        console.expect(r"3  10 bytes  d/f2\n")
+        console.expect("Enter goes back > $")
+        console.type("1,400")
+        console.expect("400: the numbers go from 0 to 3")
+        console.expect("Enter goes back > $")
+        console.type("1-2, 3")
+        console.expect("verified: ‘.*/d’")
+        self.assertEqual(offering.finish().code, 0)
+        bob.node = None
+        console.interrupt()
+        console.expect("stopped; open offers and transfers go on at the next start")
+        console.finish(130)
+
+    def test_what_is_answered_elsewhere_leaves_the_console(self):
+        alice, bob = self.peer("alice"), self.peer("bob", False)
+        console = self.console(bob)
+        alice.add(bob)
+        bob.run("add", "alice", "--id", alice.id())
+        alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
+        console.expect("l later > $")
+        bob.run("accept", "1")
+        console.expect("no answer is needed any more, it is accepted")
+        alice.run("offer", "bob", alice.file("y", 10), "--no-wait")
+        console.expect("l later > $")
+        console.type("b")
+        console.expect("alice is blocked; peer unblock")
+        bob.run("unblock", "alice")
+        bob.run("trust", "alice")
+        at = console.seen
+        alice.run("offer", "bob", alice.file("z", 10))
+        console.expect("‘.*/z’")
+        self.assertNotIn("later >", console.text[at:])
+        bob.run("stop")
+        console.finish(0)
+
+    def test_receive_says_what_goes_on_and_counts_it(self):
+        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob", False)
+        to = os.path.join(bob.folder, "in coming")
+        words = ("receive", "--from", "anyone", "--yes", "--count", "1", "--port", str(bob.port), "--listen", bob.host, "--to", to)
+        receiving = self.terminal(bob, *words)
+        receiving.expect("waiting for offers")
+        proxy = Proxy(bob.port)
+        self.addCleanup(proxy.close)
+        alice.add(bob, proxy.address)
+        proxy.hold(3 << 20)
+        offering = alice.command("offer", "bob", alice.file("big", 64 << 20))
+        receiving.expect("accepted")
+        proxy.wait_held()
+        receiving.interrupt()
+        again = receiving.expect("to go on: peer (receive .*)\n").group(1)
+        receiving.finish(130)
+        self.assertEqual(shlex.split(again), list(words))
+        proxy.release()
+        bob.run(*words)
+        self.assertEqual(offering.finish().code, 0)
+        self.assert_same(os.path.join(alice.files, "big"), os.path.join(to, "big"))
+
+    def test_receive_waits_for_the_next(self):
+        alice, bob = self.peer("alice"), self.peer("bob", False)
+        receiving = self.terminal(bob, "receive", "--from", "anyone", "--yes", "--port", str(bob.port), "--listen", bob.host, "--to", bob.downloads)
+        receiving.expect("waiting for offers")
+        alice.run("offer", bob.address, alice.file("x", 10), "--yes")
+        receiving.expect("waiting for the next offer")
+        receiving.interrupt()
+        receiving.finish(130)
 
 
 if __name__ == "__main__":

@@ -101,6 +101,21 @@ TEST_SUITE("cli question") {
     CHECK(any_has(lines, "only 1 GB free there, 5 GB needed"));
   }
 
+  TEST_CASE("what a rule does to files that are there is said") {
+    Json review = hostile_review();
+    review["on_clash"] = "rename";
+    CHECK(any_has(review_lines(review, 200), "--on-clash skip leaves them as they are"));
+    review["on_clash"] = "update";
+    CHECK(any_has(review_lines(review, 200), "1 file is there but different and is replaced"));
+    CHECK_FALSE(any_has(review_lines(review, 200), "leaves them as they are"));
+    CHECK(any_has(question_lines(hostile_offer(), review, 120, 40), "u leaves"));
+    review["on_clash"] = "overwrite";
+    CHECK(any_has(review_lines(review, 200),
+                  "813 of 10,000 files are there already and are replaced"));
+    review["on_clash"] = "skip";
+    CHECK(any_has(review_lines(review, 200), "there but different: it stays as it is"));
+  }
+
   TEST_CASE("every key that may be pressed is shown, and fits 40 columns") {
     for (const std::size_t columns : {39U, 79U, 200U}) {
       const std::string keys = keys_text({true, true}, columns);
@@ -128,15 +143,26 @@ TEST_SUITE("cli question") {
 
   TEST_CASE("a choice is numbers and ranges, or patterns") {
     std::string why;
-    CHECK(parse_choice("4 1-3 2", why)->entries == std::vector<std::uint64_t>{1, 2, 3, 4});
-    CHECK(parse_choice("*.jpg  notes.md", why)->only ==
+    const std::vector<std::uint64_t> four = {1, 2, 3, 4};
+    for (const char* line : {"4 1-3 2", "1-3,4", "1-3, 4", " 1,2 ,3-4,"}) {
+      CAPTURE(line);
+      const auto choice = parse_choice(line, 5, why);
+      REQUIRE(choice);
+      CHECK(choice->entries == four);
+    }
+    CHECK(parse_choice("*.jpg  notes.md", 5, why)->only ==
           std::vector<std::string>{"*.jpg", "notes.md"});
-    CHECK(parse_choice("0-9999", why)->entries.size() == kMaxChosenEntries);
-    for (const char* wrong : {"", "  ", "1 *.jpg", "7-4", "0-10000", "0-18446744073709551615"}) {
+    CHECK(parse_choice("*.jpg, a,b.md", 5, why)->only ==
+          std::vector<std::string>{"*.jpg", "a,b.md"});
+    CHECK(parse_choice("0-9999", 20'000, why)->entries.size() == kMaxChosenEntries);
+    for (const char* wrong : {"", "  ", ",", "1 *.jpg", "7-4", "0-10000", "0-18446744073709551615",
+                              "20000", "19999-20000"}) {
       CAPTURE(wrong);
       why.clear();
-      CHECK_FALSE(parse_choice(wrong, why));
+      CHECK_FALSE(parse_choice(wrong, 20'000, why));
       CHECK_FALSE(why.empty());
     }
+    CHECK_FALSE(parse_choice("0-12, 400", 400, why));
+    CHECK(why.find("from 0 to 399") != std::string::npos);
   }
 }
