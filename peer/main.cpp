@@ -108,21 +108,26 @@ ExitCode run(std::vector<char*> words) {
   return find_command(word).run(words);
 }
 
+/// Before the command line is understood: what is wrong with it is a row too.
+void note_json(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i)
+    if (std::strcmp(argv[i], "--json") == 0) set_output({true, false, false});
+}
+
 ExitCode run_and_report(int argc, char** argv) {
   try {
+    note_json(argc, argv);
     const ExitCode code = run({argv + std::min(argc, 1), argv + argc});
     finish_output();
     return code;
   } catch (const CommandError& error) {
-    clear_status();
-    complain(error.what());
+    report_error(error.what(), static_cast<int>(error.code()));
     return error.code();
   } catch (const Interrupted& signal) {
     clear_status();
     return signal.code();
   } catch (const std::exception& error) {
-    clear_status();
-    complain(error.what());
+    report_error(error.what(), static_cast<int>(ExitCode::failed));
     return ExitCode::failed;
   }
 }

@@ -48,29 +48,29 @@ const Spec& reject_spec() {
 const Spec& cancel_spec() {
   static const Spec instance{
       "cancel",
-      "cancel OFFER [--keep]",
+      "cancel [OFFER] [--keep]",
       "End an offer or a transfer, whichever side it is from; the other side is told. Files that "
-      "are complete stay, unfinished ones are removed.",
+      "are complete stay, unfinished ones are removed. Without OFFER: the only one that is open.",
       {{"keep", nullptr, "keep what has arrived of unfinished files, and say where"}},
       "peer cancel 3",
       "10 no such offer",
-      1,
+      0,
       1};
   return instance;
 }
 
 const Spec& wait_spec() {
   static const Spec instance{"wait",
-                             "wait OFFER...",
-                             "Follow offers to their end, whichever side they are from.",
+                             "wait [OFFER]...",
+                             "Follow offers to their end, whichever side they are from. Without "
+                             "OFFER: the only one that is open.",
                              {},
                              "peer wait 3\npeer wait 3 4 5 --timeout 2h",
                              "0 all done\n"
                              "3 rejected or cancelled\n"
-                             "8 something wanted did not arrive\n"
+                             "8 something wanted did not arrive, or several ended differently\n"
                              "9 expired, or --timeout is over\n"
-                             "10 no such offer",
-                             1};
+                             "10 no such offer"};
   return instance;
 }
 
@@ -109,7 +109,10 @@ ExitCode run_reject(std::span<char*> args) {
                {"block", arguments->flag("block")}};
   const Json result = ask_node(common, "reject", std::move(body));
   if (common.json) print_row("rejected", result);
-  say("offer " + std::to_string(number_of(result, "number")) + " is rejected");
+  say("offer " + std::to_string(number_of(result, "number")) + " is rejected" +
+      (arguments->flag("block")
+           ? ", and whoever made it is blocked (see " + common.command("peers") + ")"
+           : ""));
   return ExitCode::done;
 }
 

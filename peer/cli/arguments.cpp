@@ -245,7 +245,7 @@ const std::vector<Option>& landing_options() {
   static const std::vector<Option> options = {
       {"to", "DIR", "the folder where the files land"},
       {"as", "NAME", "another name for what arrives (offers with one root)"},
-      {"only", "GLOB", "take only what matches; may be repeated", true},
+      {"only", "GLOB", kOnlyHelp, true},
       {"except", "GLOB", "leave out what matches; may be repeated", true},
       {"on-clash", "RULE",
        "when a name is taken: rename (default), skip, update (where size or date differ) or "

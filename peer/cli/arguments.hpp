@@ -84,6 +84,11 @@ class Arguments {
 
 std::string help_text(const Spec& spec);
 
+/// What a glob is held against.
+inline constexpr char kOnlyHelp[] =
+    "only what matches; may be repeated. A pattern without '/' is held against names at any depth "
+    "(*.jpg), one with '/' against the path from the top as 'peer offers N' lists it "
+    "(photos/raw/*, **/src/*); a folder means all that is in it";
 /// Options several commands share.
 std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& b);
 const std::vector<Option>& landing_options();  ///< of accept, receive and get

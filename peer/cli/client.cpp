@@ -150,13 +150,13 @@ void Client::turn(std::optional<Clock::time_point> until) {
     if (deadline_ && Clock::now() >= *deadline_) throw TimeIsOver();
     return;
   }
+  if (fds[0].revents != 0) receive();  // first: it may hold what to say when interrupted
   if (fds[1].revents != 0) {
     if (const int signal = signals_->take()) {
       signals_.reset();  // a second one leaves at once
       throw Interrupted(signal);
     }
   }
-  if (fds[0].revents != 0) receive();
   if (fds[2].revents != 0 && lines_) receive_lines();
 }
 

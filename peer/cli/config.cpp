@@ -32,10 +32,18 @@ std::vector<base::SettingInfo> settings_of(const base::Home& home) {
   return *std::move(settings);
 }
 
+/// A TOML value of the kinds settings have: strings, numbers, booleans, lists of those.
+Json json_value(const std::string& toml) {
+  if (toml.size() >= 2 && toml.front() == '\'' && toml.back() == '\'')
+    return toml.substr(1, toml.size() - 2);
+  Json value = Json::parse(toml, nullptr, false);
+  return value.is_discarded() ? Json(toml) : value;
+}
+
 void print_setting(const Common& common, const base::SettingInfo& setting) {
   if (common.json)
     return print_row("setting", Json::object({{"key", setting.key},
-                                              {"value", setting.value},
+                                              {"value", json_value(setting.value)},
                                               {"default", setting.is_default},
                                               {"help", setting.help}}));
   std::string line = setting.key + " = " + base::escaped(setting.value);
@@ -51,6 +59,9 @@ ExitCode change(const Arguments& arguments, const base::Home& home) {
   attachment.command = "config";
   if (auto attached = attach_if_running(arguments.common(), attachment))
     attached->client->call(Json::object({{"do", "settings"}}));
+  if (arguments.common().json)
+    for (const auto& setting : settings_of(home))
+      if (setting.key == arguments.word(0)) print_setting(arguments.common(), setting);
   return ExitCode::done;
 }
 

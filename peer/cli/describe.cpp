@@ -86,6 +86,14 @@ std::string state_text(const Json& offer) {
   return text + (away.empty() ? "" : ", " + away);
 }
 
+std::string because_text(const Json& offer) {
+  const std::string text = text_of(offer, "text");
+  if (text.empty()) return {};
+  // What the node notes when the other side gave no word of its own.
+  if (text != "by the other side") return ": " + base::escaped(text);
+  return text_of(offer, "state") == "expired" ? "" : " by " + peer_name(object_of(offer, "peer"));
+}
+
 std::string away_text(const Json& offer) {
   if (!flag_of(offer, "away")) return {};
   const std::string who = peer_name(object_of(offer, "peer"));
@@ -156,8 +164,9 @@ std::vector<std::string> offer_lines(const Json& offer, const Common& common) {
   const std::string note = text_of(offer, "note");
   if (!note.empty()) lines.push_back("  note: " + base::escaped(note));
   const std::string state = text_of(offer, "state");
+  const auto moved = number_of(offer, "bytes_done");
   if (state == "active")
-    lines.push_back("  " + base::size_text(number_of(offer, "bytes_done")) + " done" + "     " +
+    lines.push_back("  " + (moved > 0 ? base::size_text(moved) + " done     " : "") +
                     common.command("wait " + number) + "     " +
                     common.command("cancel " + number));
   else if (incoming && (state == "pending" || state == "partial"))

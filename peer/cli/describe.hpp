@@ -27,6 +27,8 @@ std::string offer_text(const Json& offer);
 std::string state_text(const Json& offer);
 /// "bob's disk is full: paused, 12 GB missing"; empty if there is no trouble.
 std::string trouble_text(const Json& offer);
+/// What follows the state of an ended offer: ": its reason", " by bob", or nothing.
+std::string because_text(const Json& offer);
 /// "bob is away; goes on when bob is back"; empty while there is a connection, or nothing to do.
 std::string away_text(const Json& offer);
 /// "8 s", "0.3 s", "3 min 12 s".

@@ -22,14 +22,14 @@ class Follower {
       : attached_(attached), common_(common), made_(std::move(made)), view_(common) {}
 
   ExitCode run(Json body) {
-    const bool asks = !flag_of(body, "dry_run");
+    dry_run_ = flag_of(body, "dry_run");
     try {
       const Json result = attached_.client->call(std::move(body), [this](const Json& message) {
         hear_of_peer(*attached_.client, common_, message);
         event(message);
       });
       clear_status();
-      return asks ? ended(result) : dry_run(result);
+      return dry_run_ ? dry_run(result) : ended(result);
     } catch (const Interrupted&) {
       clear_status();
       end_prompt(false);
@@ -69,6 +69,7 @@ class Follower {
 
   void scanned(const Json& scan) {
     clear_status();
+    if (dry_run_) return;  // it is the result
     if (common_.json) print_row("scanned", scan);
     const auto lines = scan_lines(scan);
     for (std::size_t i = 0; i < lines.size(); ++i) say(i == 0 ? "offering " + lines[i] : lines[i]);
@@ -143,6 +144,7 @@ class Follower {
   std::function<void()> made_;
   TransferView view_;
   std::uint64_t number_ = 0;
+  bool dry_run_ = false;
 };
 
 }  // namespace

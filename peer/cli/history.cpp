@@ -26,11 +26,9 @@ const Spec& spec() {
 std::string history_line(const Json& offer) {
   const auto ended = static_cast<std::int64_t>(number_of(offer, "ended"));
   std::string line = base::time_text(ended) + "  " + offer_text(offer) + ": " + totals_text(offer) +
-                     ", " + state_text(offer);
+                     ", " + state_text(offer) + because_text(offer);
   const auto failed = number_of(offer, "failed");
   if (failed > 0) line += ", " + base::count_text(failed) + " did not arrive";
-  if (const std::string text = text_of(offer, "text"); !text.empty())
-    line += ": " + base::escaped(text);
   return line;
 }
 

@@ -27,10 +27,11 @@ const Spec& spec() {
       "standard input under the name given with --as.",
       {{"as", "NAME", "another name for what is offered (one PATH)"},
        {"note", "TEXT", "a word to the other side"},
-       {"only", "GLOB", "offer only what matches; may be repeated", true},
+       {"only", "GLOB", kOnlyHelp, true},
        {"except", "GLOB", "leave out what matches; may be repeated", true},
        {"links", "WHICH",
-        "links below: inside (default: those that stay in the offer), all, or follow"},
+        "links below: inside (default: as links, those that stay in the offer), all (every one as "
+        "a link), or follow (what they lead to, if it lies in the offer; others are left out)"},
        {"expires", "T", "how long the offer stands (default: 30d)"},
        {"again", nullptr, "a new offer, even if the same one is open"},
        no_wait_option(),

@@ -146,6 +146,20 @@ std::size_t terminal_rows() {
   return rows == 0 ? 24 : std::max<std::size_t>(rows, kMinRows);
 }
 
+void report_error(std::string_view text, int exit) {
+  clear_status();
+  if (state().mode.json && !text.empty()) {
+    Json row = Json::object();
+    row["text"] = text;
+    row["exit"] = exit;
+    try {
+      print_row("error", row);
+    } catch (const CommandError&) {  // nobody reads rows any more
+    }
+  }
+  complain(text);
+}
+
 std::string escaped_lines(std::string_view text) {
   std::string out;
   for (bool more = true; more;) {

@@ -48,6 +48,8 @@ bool stderr_is_terminal();
 std::size_t terminal_columns();  ///< of stderr; 80 if unknown; at least 20
 std::size_t terminal_rows();     ///< of stderr; 24 if unknown; at least 8
 
+/// Why a command ends with `exit`: complained about, and with --json a row of type `error` too.
+void report_error(std::string_view text, int exit);
 /// Each line of `text` safe to show; line breaks stay.
 std::string escaped_lines(std::string_view text);
 /// `text` at most `columns` wide, cut with an ellipsis, and safe to show.

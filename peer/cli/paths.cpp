@@ -107,7 +107,10 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 void check_root_name(const Arguments& arguments, const std::string& name) {
   const auto parsed = protocol::RelativePath::parse(name);
   if (!parsed || parsed->depth() != 1)
-    arguments.fail("--as takes one name without '/', not " + base::quoted(name));
+    arguments.fail("--as takes one name, " +
+                   (name.find('/') != std::string::npos
+                        ? "without '/', not " + base::quoted(name)
+                        : base::quoted(name) + " cannot be one: " + parsed.error().text()));
 }
 
 void check_globs(const Arguments& arguments) {

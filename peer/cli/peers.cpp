@@ -200,7 +200,16 @@ ExitCode run_trust(std::span<char*> args) {
 ExitCode run_untrust(std::span<char*> args) {
   static const Spec spec = simple_spec("untrust", "untrust PEER",
                                        "Ask about a contact's offers again.", "peer untrust bob");
-  return run_simple(spec, args, "is trusted no longer");
+  const auto arguments = Arguments::parse(spec, args);
+  if (!arguments) return ExitCode::done;
+  const Common& common = arguments->common();
+  Json body = {{"do", "untrust"}, {"peer", arguments->word(0)}};
+  const Json result = ask_node(common, "untrust", std::move(body));
+  const Json& peer = object_of(result, "peer");
+  if (common.json) print_row("peer", peer);
+  say(peer_text(peer) +
+      (flag_of(result, "was_trusted") ? " is trusted no longer" : " was not trusted"));
+  return ExitCode::done;
 }
 
 ExitCode run_id(std::span<char*> args) {

@@ -84,9 +84,10 @@ std::string fact_line(const Json& offer, const Timing& timing) {
   const auto files = number_of(offer, "files_done");
   const std::string who = peer_name(object_of(offer, "peer"));
   if (files == 0 && number_of(offer, "files") > 0 && number_of(offer, "failed") == 0)
-    return incoming ? "nothing was missing: it is all there in " + landed_at(offer)
-                    : who + " had all of it already";
-  std::string line = incoming ? "received " : "sent ";
+    return offer_text(offer) + ": " +
+           (incoming ? "nothing was missing: it is all there in " + landed_at(offer)
+                     : who + " had all of it already");
+  std::string line = offer_text(offer) + ": " + (incoming ? "received " : "sent ");
   if (files == 0 && number_of(offer, "files") == 0)
     line += totals_text(offer);  // folders and links alone
   else
@@ -146,19 +147,11 @@ std::string progress_line(const Json& offer, std::size_t columns, std::chrono::s
   return clipped(line, columns);
 }
 
-namespace {
-
-/// What the node notes when the other side gave no word of its own.
-bool by_other(const std::string& text) { return text == "by the other side"; }
-
-}  // namespace
-
 std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                                       const Common& common) {
   const std::string state = text_of(offer, "state");
   const std::string number = std::to_string(number_of(offer, "number"));
-  const std::string text = base::escaped(text_of(offer, "text"));
-  const std::string because = text.empty() ? "" : ": " + text;
+  const std::string because = because_text(offer);
   const std::string who = peer_name(object_of(offer, "peer"));
   const bool incoming = text_of(offer, "direction") == "in";
   std::vector<std::string> lines;
@@ -174,7 +167,7 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                              : who + " rejected offer " + number + because);
   } else if (state == "cancelled") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " was cancelled" +
-                    (by_other(text) ? " by " + who : because));
+                    because);
     if (const auto files = number_of(offer, "files_done"); files > 0 && incoming)
       lines.push_back(base::count_of(files, "file") + " had arrived before: " + landed_at(offer));
   } else if (state == "expired") {

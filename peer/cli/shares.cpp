@@ -74,8 +74,11 @@ ExitCode run_share(std::span<char*> args) {
 ExitCode run_unshare(std::span<char*> args) {
   const auto arguments = Arguments::parse(unshare_spec(), args);
   if (!arguments) return ExitCode::done;
-  ask_node(arguments->common(), "unshare",
-           Json::object({{"do", "unshare"}, {"name", arguments->word(0)}}));
+  const Json name = Json::object({{"name", arguments->word(0)}});
+  Json body = name;
+  body["do"] = "unshare";
+  ask_node(arguments->common(), "unshare", std::move(body));
+  if (arguments->common().json) print_row("unshared", name);
   say(base::quoted(arguments->word(0)) + " is shared no longer");
   return ExitCode::done;
 }

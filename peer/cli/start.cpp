@@ -126,7 +126,7 @@ ExitCode console_thread(const base::Home& home, const Common& common, const Atta
                         Fd ready, std::unique_ptr<StartLock> lock) {
   const std::string problem = wait_ready(ready.get());
   if (!problem.empty()) {  // the node returns by itself
-    complain(problem);
+    report_error(problem, static_cast<int>(ExitCode::failed));
     return ExitCode::failed;
   }
   ExitCode code = ExitCode::done;
@@ -140,13 +140,11 @@ ExitCode console_thread(const base::Home& home, const Common& common, const Atta
     tell_stopped();
     return code;
   } catch (const CommandError& error) {
-    clear_status();
-    complain(error.what());
+    report_error(error.what(), static_cast<int>(error.code()));
     code = error.code();
   } catch (const std::exception& error) {
-    clear_status();
-    complain(error.what());
     code = ExitCode::failed;
+    report_error(error.what(), static_cast<int>(code));
   }
   ::kill(::getpid(), SIGTERM);
   return code;

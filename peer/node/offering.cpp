@@ -17,11 +17,16 @@ using base::Exit;
 namespace {
 
 std::string title_of(const storage::ScanOptions& options) {
-  if (options.names.size() == 1) return options.names.front();
-  if (options.paths.size() != 1) return base::count_of(options.paths.size(), "item");
-  auto path = std::filesystem::path(options.paths.front()).lexically_normal();
-  if (path.filename().empty()) path = path.parent_path();
-  return path.filename().string();
+  std::string title;
+  if (!options.names.empty()) {
+    title = options.names.front();
+  } else {
+    auto path = std::filesystem::path(options.paths.front()).lexically_normal();
+    if (path.filename().empty()) path = path.parent_path();
+    title = path.filename().string();
+  }
+  const auto others = options.paths.size() - 1;
+  return others == 0 ? title : title + " and " + base::count_text(others) + " more";
 }
 
 }  // namespace

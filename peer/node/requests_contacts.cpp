@@ -228,10 +228,13 @@ asio::awaitable<Json> do_trust(Node& node, Request& request) {
 
 asio::awaitable<Json> do_untrust(Node& node, Request& request) {
   auto row = contact_of(node, request);
+  const bool was_trusted = row.trusted;
   row.trusted = false;
   const auto id = row.id;
   co_await node.contacts.save(std::move(row));
-  co_return answer(node, id);
+  auto result = answer(node, id);
+  result["was_trusted"] = was_trusted;
+  co_return result;
 }
 
 asio::awaitable<Json> do_id(Node& node, Request& request) {

@@ -95,7 +95,8 @@ class Choice(Case):
         alice.run("wait", number)
         self.assertEqual([o["state"] for o in bob.offers()], ["partial"])
         # The rest joins the folder that the first part made.
-        bob.run("accept", str(mine))
+        rest = bob.run("accept", str(mine))
+        self.assertRegex(rest.err, r"received 2 files, 91 kB in .* \(")
         os.utime(tree, ns=(0, os.lstat(got).st_mtime_ns))
         self.assert_same(tree, got)
         self.assertEqual(os.listdir(bob.downloads), ["photos"])
@@ -106,6 +107,26 @@ class Choice(Case):
         tree = self.tree(alice)
         self.give(alice, bob, tree, offer=("--only", "*.jpg", "--only", "*.txt"), accept=("--except", "photos/sub"))
         self.assertEqual(sorted(os.listdir(os.path.join(bob.downloads, "photos"))), ["a.jpg", "b.jpg", "notes.txt"])
+
+    def test_what_is_replaced_is_said_before(self):
+        alice, bob = self.pair()
+        alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
+        bob.file("../downloads/x", 20)
+        number = str(bob.await_pending())
+        for rule in ("update", "overwrite"):
+            said = bob.run("accept", number, "--on-clash", rule, "-n").out
+            self.assertIn("replaced", said)
+            self.assertNotIn("leaves them as they are", said)
+        self.assertIn("leaves them as they are", bob.run("accept", number, "-n").out)
+
+    def test_cancelling_a_rest_removes_nothing(self):
+        alice, bob = self.pair()
+        number = alice.run("offer", "bob", self.tree(alice), "--no-wait").out.strip()
+        mine = str(bob.await_pending())
+        bob.run("accept", mine, "--only", "*.jpg")
+        self.assertNotIn("removed", bob.run("cancel", mine).err)
+        self.assertEqual(sorted(os.listdir(os.path.join(bob.downloads, "photos"))), ["a.jpg", "b.jpg", "sub"])
+        self.assertIn("cancelled by bob", alice.run("wait", number, code=3).err)
 
     def test_to_and_as(self):
         alice, bob = self.pair()

@@ -32,7 +32,7 @@ class Commands(Case):
         wrong = alice.run("ofer", "bob", "x", code=2)
         self.assertIn("offer", wrong.err)
         for args in (("offer",), ("offer", "bob"), ("offers", "--nonsense"), ("start", "--yes"), ("accept", "1", "--on-clash", "maybe"), ("offer", "bob", "-"),
-                     ("start", "--port", "99999"), ("wait",), ("add",), ("share",), ("rename", "x"), ("reject", "1", "2", "3")):
+                     ("start", "--port", "99999"), ("add",), ("share",), ("rename", "x"), ("reject", "1", "2", "3")):
             with self.subTest(args=args):
                 self.assertEqual(alice.run(*args, code=None).code, 2)
         a, b = alice.file("one/x", 1), alice.file("two/x", 1)
@@ -51,6 +51,67 @@ class Commands(Case):
                     self.assertIn("type", row)
         row, = bob.offers()
         self.assertEqual((row["type"], row["direction"], row["state"], row["files"], row["bytes"]), ("offer", "in", "pending", 1, 10))
+
+    def test_errors_and_changes_are_rows_too(self):
+        alice = self.peer("alice", False)
+        for args, code in ((("id", "nobody", "--json"), 10), (("--json", "ofer"), 2), (("accept", "1", "--on-clash", "x", "--json"), 2), (("wait", "--json"), 10)):
+            with self.subTest(args=args):
+                said = alice.run(*args, code=code)
+                row, = said.rows()
+                self.assertEqual((row["v"], row["type"], row["exit"]), (1, "error", code))
+                self.assertIn(row["text"].splitlines()[0], said.err)
+        row, = alice.run("config", "name", "ann", "--json").rows()
+        self.assertEqual((row["type"], row["key"], row["value"]), ("setting", "name", "ann"))
+        values = {r["key"]: r["value"] for r in alice.run("config", "--json").rows()}
+        self.assertEqual((values["name"], values["port"]), ("ann", 56744))
+        alice.run("share", alice.files, "--as", "s")
+        row, = alice.run("unshare", "s", "--json").rows()
+        self.assertEqual((row["type"], row["name"]), ("unshared", "s"))
+
+    def test_rows_of_a_wait_are_news(self):
+        alice, bob = self.pair()
+        giving = alice.command("offer", "bob", alice.file("x", 10), "--json", "--timeout", "2")
+        bob.await_pending()
+        given = giving.finish()
+        self.assertEqual(given.code, 9)
+        rows = [r for r in given.rows() if r["type"] == "progress"]
+        self.assertEqual(len(rows), len({json.dumps(r, sort_keys=True) for r in rows}))
+        self.assertLessEqual(len(rows), 3)
+        self.assertEqual(given.rows()[-1]["type"], "error")
+        taken = bob.run("receive", "--from", "contacts", "--yes", "--count", "1", "--json")
+        self.assertNotIn("withdrawn", [r["type"] for r in taken.rows()])
+        last = [r for r in taken.rows() if r["type"] == "offer"][-1]
+        self.assertEqual(last["state"], "done")
+        self.assertGreater(last["ended"], 0)
+
+    def test_a_dry_run_of_an_offer_says_the_scan_once(self):
+        alice = self.peer("alice", False)
+        said = alice.run("offer", "127.0.0.1:1", alice.file("x", 10), "-n")
+        self.assertEqual((said.out + said.err).count("1 file, 10 bytes"), 1, repr(said))
+
+    def test_all_about_one_offer(self):
+        alice, bob = self.pair()
+        alice.file("d/a", 10)
+        alice.file("d/b", 20)
+        alice.run("offer", "bob", os.path.join(alice.files, "d"), alice.file("c", 5), "--note", "here they are", "--no-wait")
+        number = str(bob.await_pending())
+        shown = bob.run("offers", number).out
+        for part in ("from alice ‘d and 1 more’", "here they are", f"peer accept {number}", f"peer reject {number}", "3 files"):
+            self.assertIn(part, shown.split("\n\n")[0])
+        self.assertRegex(shown, r"(?m)^3  .*  d/b$")
+
+    def test_the_only_offer_needs_no_number(self):
+        alice, bob = self.pair()
+        self.assertEqual(alice.run("cancel", code=10).code, 10)
+        alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
+        waiting = alice.command("wait")
+        bob.await_pending()
+        bob.run("reject", "--block")
+        self.assertEqual(waiting.finish().code, 3)
+        bob.run("unblock", "alice")
+        alice.run("offer", "bob", alice.file("y", 10), "--no-wait")
+        self.assertIn("is cancelled", alice.run("cancel").err)
+        self.assertIn("was not trusted", bob.run("untrust", "alice").err)
 
     def test_status_and_stop(self):
         alice = self.peer("alice", False)

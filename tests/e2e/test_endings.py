@@ -60,7 +60,9 @@ class Endings(Case):
         waiting = bob.command("wait", str(number))
         alice.run("cancel", str(alice.offers()[0]["number"]))
         proxy.release()
-        self.assertEqual(waiting.finish().code, 3)
+        waited = waiting.finish()
+        self.assertEqual(waited.code, 3)
+        self.assertIn("was cancelled by alice", waited.err)
         self.assertNotEqual(giving.finish().code, 0)
         self.assertEqual(os.listdir(bob.downloads), [])
 
