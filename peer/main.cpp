@@ -105,7 +105,15 @@ ExitCode run(std::vector<char*> words) {
     print_commands(kCommands);
     return ExitCode::done;
   }
-  return find_command(word).run(words);
+  const Command& command = find_command(word);
+  try {
+    return command.run(words);
+  } catch (const TimeIsOver& error) {  // where the command has nothing better to say
+    std::string line;
+    for (const char* part : words) line += peer::base::shell_quoted(part) + " ";
+    line.pop_back();
+    throw CommandError(error.code(), line + ": " + error.what());
+  }
 }
 
 /// Before the command line is understood: what is wrong with it is a row too.

@@ -1,5 +1,8 @@
 #include "cli/attach.hpp"
 
+#include <netdb.h>
+#include <sys/socket.h>
+
 #include "base/settings.hpp"
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
@@ -30,18 +33,36 @@ Json attach_request(const Attachment& attachment) {
 
 bool taken_port(const Json& failed) {
   return is_failure(failed) &&
-         text_of(failed, "failed").find("listen on TCP port") != std::string::npos;
+         text_of(failed, "failed").find("another program uses it") != std::string::npos;
+}
+
+/// An IP, as the node takes it: [v6] and a scope are fine.
+bool is_ip(std::string text) {
+  if (text.size() > 2 && text.front() == '[' && text.back() == ']')
+    text = text.substr(1, text.size() - 2);
+  addrinfo hints{};
+  hints.ai_flags = AI_NUMERICHOST;
+  addrinfo* list = nullptr;
+  // Numbers alone would be read as an IPv4 address in disguise.
+  if (text.find_first_of(".:") == std::string::npos ||
+      ::getaddrinfo(text.c_str(), nullptr, &hints, &list) != 0)
+    return false;
+  ::freeaddrinfo(list);
+  return true;
+}
+
+std::string other_port_text(const Common& common, const Attachment& attachment) {
+  const unsigned other = attachment.listen->port == 65535 ? 65534U : attachment.listen->port + 1U;
+  return "; with another port: " +
+         common.command(attachment.command + " --port " + std::to_string(other));
 }
 
 /// A taken port is answered with the command that goes around it.
 [[noreturn]] void attach_failed(const CommandError& error, const Common& common,
                                 const Attachment& attachment, bool port_taken) {
   std::string text = error.what();
-  if (port_taken && attachment.listen && text.find("--port") == std::string::npos) {
-    const unsigned other = attachment.listen->port == 65535 ? 65534U : attachment.listen->port + 1U;
-    text += "; with another port: " +
-            common.command(attachment.command + " --port " + std::to_string(other));
-  }
+  if (port_taken && attachment.listen && text.find("--port") == std::string::npos)
+    text += other_port_text(common, attachment);
   throw CommandError(error.code(), text);
 }
 
@@ -62,6 +83,11 @@ Listen listen_from(const Arguments& arguments, const base::Home& home) {
   Listen listen;
   listen.port = arguments.port("port").value_or(settings->port);
   listen.addresses = arguments.given("listen") ? arguments.list("listen") : settings->listen;
+  if (arguments.given("listen"))
+    for (const std::string& address : listen.addresses)
+      if (!is_ip(address))
+        arguments.fail("--listen takes an IP address of this machine, not " +
+                       base::quoted(address));
   return listen;
 }
 
@@ -71,7 +97,15 @@ Attached attach_over(Fd socket, const Common& common, const Attachment& attachme
       std::make_unique<Client>(std::move(socket), common.deadline, attachment.watch_signals);
   Json last;
   attached.client->request(attach_request(attachment), [&last](const Json& m) { last = m; });
-  while (last.is_null()) attached.client->turn();
+  try {
+    while (last.is_null()) attached.client->turn();
+  } catch (const TimeIsOver& error) {
+    if (!attachment.listen) throw;
+    throw CommandError(error.code(), "listen on TCP port " +
+                                         std::to_string(attachment.listen->port) +
+                                         ": does another program use it? " + error.what() +
+                                         other_port_text(common, attachment));
+  }
   try {
     throw_if_failed(last);
   } catch (const CommandError& error) {

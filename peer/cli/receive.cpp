@@ -113,7 +113,7 @@ ExitCode run_receive(std::span<char*> args) {
     clear_status();
     tell_open(*arguments, attached, watch);
     throw CommandError(error.code(), std::string("receive: ") + error.what() +
-                                         (watch.open().empty() ? ", and no offer was taken" : ""));
+                                         (watch.taken() == 0 ? ", and no offer was taken" : ""));
   } catch (const CommandError&) {
     end_prompt(false);
     clear_status();

@@ -120,6 +120,24 @@ ExitCode run_attached(Attached attached, const Common& common) {
   return ExitCode::done;
 }
 
+/// Over the socket: a node without clients may be ending already, and its process takes no signals
+/// any more.
+void stop_own_node(const base::Home& home, Common common) {
+  common.deadline.reset();  // it may be what ended the console
+  Attachment attachment;
+  attachment.command = "stop";
+  attachment.watch_signals = false;
+  try {
+    if (auto socket = connect_to_node(home))
+      attach_over(*std::move(socket), common, attachment)
+          .client->call(Json::object({{"do", "stop"}}));
+  } catch (const NodeGone&) {
+  } catch (const CommandError& error) {
+    complain(error.what());
+    ::kill(::getpid(), SIGTERM);
+  }
+}
+
 /// The console's thread in a process that is the node: a client like any other. Whatever ends it
 /// early ends the node too.
 ExitCode console_thread(const base::Home& home, const Common& common, const Attachment& attachment,
@@ -146,7 +164,7 @@ ExitCode console_thread(const base::Home& home, const Common& common, const Atta
     code = ExitCode::failed;
     report_error(error.what(), static_cast<int>(code));
   }
-  ::kill(::getpid(), SIGTERM);
+  stop_own_node(home, common);
   return code;
 }
 

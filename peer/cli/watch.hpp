@@ -41,6 +41,8 @@ class Watch {
   void tell_waiting() const;
   /// Of what ended: done, the one code of what failed, or partly if more than one ended.
   ExitCode exit_code() const;
+  /// How many transfers this command has accepted.
+  std::uint64_t taken() const { return ended_ + accepted_.size(); }
   /// Accepted by this command and not ended yet.
   const std::set<std::uint64_t>& open() const { return accepted_; }
 

@@ -150,6 +150,28 @@ class Commands(Case):
         self.assertIn(str(alice.port), refused.err)
         self.assertIn("--port", refused.err)  # the command with another port
 
+    def test_time_that_is_over_says_what_was_tried(self):
+        alice = self.peer("alice", False)
+        with socket.create_server(("127.0.0.1", alice.port)):
+            late = alice.run("receive", "--port", str(alice.port), "--listen", "127.0.0.1", "--timeout", "1", code=9)
+        self.assertIn(f"listen on TCP port {alice.port}", late.err)
+        self.assertIn(f"peer receive --port {alice.port + 1}", late.err)
+        with socket.create_server(("127.0.0.1", 0)) as silent:  # connects, and says nothing
+            where = "127.0.0.1:%d" % silent.getsockname()[1]
+            late = alice.run("add", "bob", where, "--timeout", "1", code=9)
+        self.assertIn(f"add bob {where}", late.err)
+        late = alice.run("receive", "--port", str(alice.port), "--listen", "127.0.0.1", "--timeout", "1", code=9)
+        self.assertIn("no offer was taken", late.err)
+
+    def test_listen_takes_addresses(self):
+        alice = self.peer("alice", False)
+        for bad in ("zzz", "7", "example.org", "127.0.0.1:80"):
+            refused = alice.run("start", "--listen", bad, code=2)
+            self.assertIn(bad, refused.err)
+            self.assertNotIn("another port", refused.err)
+        refused = alice.run("offer", "bob", alice.file("x", 1), "--as", "x" * 300, code=2)
+        self.assertNotIn("'/'", refused.err)
+
     def test_settings(self):
         alice = self.peer("alice", False)
         alice.run("config", "port", "12345")
