@@ -36,6 +36,10 @@ bool RoundWatch::see(const Json& offer, Clock::time_point now) {
     before_ = moved;
   }
   if (!active) idle_moved_ = moved;
+  if (begins) absent_ = {};
+  if (away_ && active_) absent_ += now - seen_;
+  away_ = flag_of(offer, "away");
+  seen_ = now;
   // What an earlier run of the node had written.
   before_ = std::max(before_, number_of(offer, "resumed_bytes"));
   if (moved != moved_) last_moved_ = now;
@@ -49,7 +53,7 @@ bool RoundWatch::see(const Json& offer, Clock::time_point now) {
 Timing RoundWatch::timing(Clock::time_point now) const {
   Timing timing;
   if (!begun_) return timing;
-  timing.elapsed = now - *begun_;
+  timing.elapsed = now - *begun_ - absent_;
   timing.bytes = std::min(moved_ - std::min(before_, moved_), total_);
   return timing;
 }

@@ -13,7 +13,8 @@
 namespace peer::cli {
 
 /// One round of a transfer as this process sees it: how long it takes and how much moves. Bytes
-/// that were there before the process looked, or before the node was started, do not count.
+/// that were there before the process looked, or before the node was started, do not count, nor
+/// does the time for which the other side was away.
 class RoundWatch {
  public:
   using Clock = std::chrono::steady_clock;
@@ -29,6 +30,9 @@ class RoundWatch {
   bool active_ = false;
   std::optional<Clock::time_point> begun_;
   Clock::time_point last_moved_;
+  Clock::time_point seen_;
+  Clock::duration absent_{};
+  bool away_ = false;             ///< when it was last seen
   std::uint64_t moved_ = 0;       ///< as the node counts
   std::uint64_t idle_moved_ = 0;  ///< that, when the offer was last seen at rest
   std::uint64_t before_ = 0;      ///< of moved_, what is not of this round, or was not seen

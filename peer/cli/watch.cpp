@@ -126,11 +126,19 @@ void Watch::accept_failed(std::uint64_t number, bool asked, const Json& message)
   if (!asked) transfer_ended(code);  // nobody is there to try again
 }
 
+/// Whether this command counts a transfer that it has not accepted itself: it was, before this
+/// node was started, or the node takes what this contact gives without asking.
+bool Watch::adopts(const Json& offer) const {
+  if (text_of(offer, "direction") != "in") return false;
+  const bool taken_alone = options_.accept_contacts && flag_of(object_of(offer, "peer"), "trusted");
+  return options_.adopt || taken_alone;
+}
+
 void Watch::progressed(const Json& offer) {
-  if (options_.adopt && text_of(offer, "state") == "active" && text_of(offer, "direction") == "in")
-    accepted_.insert(number_of(offer, "number"));
   const bool news = view_.is_news(offer);
   const bool ended = view_.update(offer);
+  if (adopts(offer) && (ended || text_of(offer, "state") == "active"))
+    accepted_.insert(number_of(offer, "number"));
   if (common_.json && (news || ended)) print_row(ended ? "offer" : "progress", offer);
   if (!ended) return;
   view_.finish(offer);

@@ -54,6 +54,7 @@ class Watch {
   void accept(std::uint64_t number, bool asked, Json fields);
   void accept_failed(std::uint64_t number, bool asked, const Json& message);
   void transfer_ended(ExitCode code);
+  bool adopts(const Json& offer) const;
   void progressed(const Json& offer);
   bool has_room() const;
 

@@ -239,6 +239,14 @@ class Console(Case):
         self.assertEqual(offering.finish().code, 0)
         self.assert_same(os.path.join(alice.files, "big"), os.path.join(to, "big"))
 
+    def test_receive_counts_what_the_node_takes_by_itself(self):
+        alice, bob = self.pair()
+        bob.run("trust", "alice")
+        receiving = self.terminal(bob, "receive", "--yes", "--count", "1", "--port", str(bob.port), "--listen", bob.host)
+        receiving.expect("waiting for offers")
+        alice.run("offer", "bob", alice.file("x", 10))
+        receiving.finish()
+
     def test_receive_waits_for_the_next(self):
         alice, bob = self.peer("alice"), self.peer("bob", False)
         receiving = self.terminal(bob, "receive", "--from", "anyone", "--yes", "--port", str(bob.port), "--listen", bob.host, "--to", bob.downloads)

@@ -167,6 +167,19 @@ TEST_SUITE("cli text") {
       round.see(event("out", "done", 1000, 1000, 0), at(3));
       CHECK(round.timing(at(3)).bytes == 300);
     }
+    SUBCASE("an absence is not counted") {
+      RoundWatch round;
+      round.see(event("out", "pending", 0, 0, 0), at(0));
+      round.see(event("out", "active", 50, 50, 0), at(1));
+      Json away = event("out", "active", 50, 50, 0);
+      away["away"] = true;
+      round.see(away, at(2));
+      round.see(away, at(30));
+      round.see(event("out", "active", 50, 50, 0), at(32));
+      round.see(event("out", "done", 100, 100, 0), at(34));
+      CHECK(round.timing(at(34)).bytes == 100);
+      CHECK(round.timing(at(34)).elapsed.count() == 3);
+    }
     SUBCASE("what ended before has no time") {
       RoundWatch round;
       round.see(event("in", "done", 740, 0, 0), at(0));
