@@ -125,8 +125,8 @@ std::optional<Choice> parse_choice(std::string_view line, std::uint64_t entries,
       return std::nullopt;
     }
     if (last >= entries) {
-      why = word + ": the numbers go from 0 to " + std::to_string(entries - 1) +
-            ", as the list shows them";
+      why = word + ": the numbers go from 0 to " +
+            std::to_string(std::max<std::uint64_t>(entries, 1) - 1) + ", as the list shows them";
       return std::nullopt;
     }
     for (auto n = first; n <= last; ++n) choice.entries.push_back(n);
