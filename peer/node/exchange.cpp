@@ -59,6 +59,19 @@ protocol::TakenOffer taken_from(const storage::OfferRow& row) {
   return taken;
 }
 
+/// What a program said without a person, for people.
+std::string refusal_text(const std::string& reason) {
+  const auto code = protocol::from_wire_code(reason);
+  if (reason == "declined") return {};
+  if (code == protocol::Errc::not_accepted) return "it takes no offers from this peer";
+  if (code == protocol::Errc::busy) return "too many offers wait there: try again later";
+  if (code == protocol::Errc::too_large)
+    return "it takes no offer of that many entries from this peer";
+  if (code == protocol::Errc::bad_manifest)
+    return "its program does not take the list of this offer";
+  return reason;
+}
+
 template <class Said>
 void remember(std::string& say, const std::optional<Said>& message) {
   if (message) say += protocol::encode(*message) + '\n';
@@ -183,7 +196,7 @@ struct Exchange::Handler {
     if (!offer) return;
     exchange.stop_lanes(*offer);
     auto text = event.reject.text;
-    if (text.empty() && event.reject.reason != "declined") text = event.reject.reason;
+    if (text.empty()) text = refusal_text(event.reject.reason);
     exchange.end(offer, state::rejected, text);
   }
   void operator()(const protocol::RoundClosed& event) {
@@ -201,6 +214,7 @@ struct Exchange::Handler {
         exchange.sessions_->open_lanes(pair, id, taken.accept->lanes);
     }
   }
+  void operator()(const protocol::Wanted& event) { exchange.wanted(pair, event.id); }
   void operator()(const protocol::Checked& event) {
     exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check));
   }
@@ -296,6 +310,7 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
   if (const auto offer = offers_.find(pair.id, *trouble.id, Direction::given)) {
     offer->trouble = trouble;
     offer->trouble_is_ours = false;
+    offer->trouble_since = steady_clock::now();
   } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
              taken && taken->taking && !event.dropped.empty()) {
     taken->taking->giver_trouble(trouble);

@@ -32,9 +32,11 @@ struct OpenGet {
   std::vector<std::string>
       roots;  ///< last parts of the paths asked: what the answer's roots may be called
   storage::LandingPlan plan;
-  bool claimed = false;  ///< an offer answers it; no second one does
-  OfferPtr offer;        ///< the answer, accepted
-  std::string error;     ///< or why there is none
+  bool look_only = false;               ///< --dry-run: the answer is looked at and declined
+  std::optional<storage::Review> seen;  ///< with look_only: what would land
+  bool claimed = false;                 ///< an offer answers it; no second one does
+  OfferPtr offer;                       ///< the answer, accepted
+  std::string error;                    ///< or why there is none
   std::string error_code;
   base::Exit exit = base::Exit::failed;  ///< with `error`
 };
@@ -101,6 +103,7 @@ class Exchange : public SessionUser {
   };
 
   // given
+  void wanted(Pair& pair, const protocol::OfferId& id);
   void on_accepted(Pair& pair, const protocol::Accepted& event);
   void on_finished(Pair& pair, const protocol::Finished& event);
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);

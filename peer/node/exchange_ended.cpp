@@ -84,7 +84,7 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   message.id = offer->row.id;
   message.reason = "cancelled";
   CancelResult result;
-  result.removed_bytes = offer->given() ? 0 : offer->row.bytes_done;
+  result.removed_bytes = offer->taking ? offer->row.bytes_done : 0;
   auto said = pair.ledger.cancel(message);
   if (!said) {
     throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
@@ -106,9 +106,10 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
                     "offer " + std::to_string(offer->row.number) +
                         " is cancelled, but what it had here stays: " + (*cleared)->error().text());
     }
-    if (keep) {
-      result.kept.push_back(taking->plan().folder);
-      result.removed_bytes = 0;
+    if (const auto intake = taking->intake(); keep && intake) {
+      const auto kept = intake->delivered();
+      result.kept = kept.roots;
+      result.removed_bytes -= std::min(result.removed_bytes, kept.bytes);
     }
   }
   co_return result;

@@ -172,6 +172,7 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     co_return;
   }
   row.manifest_here = true;
+  offer->deciding = true;
   offers_.set_state(offer, state::pending);
   co_await decide_alone(offer);
 }
@@ -179,6 +180,10 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
 /// What is taken without asking: the answer to our own `get`, and what a trusted contact gives
 /// within bounds.
 asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
+  const std::shared_ptr<void> deciding(nullptr, [this, offer](void*) {
+    offer->deciding = false;
+    services_.changed.notify_all();
+  });
   try {
     const bool asked_for = co_await answers_get(offer);
     if (asked_for) co_return;
@@ -215,6 +220,9 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
       get->error =
           "the answer holds other things than were asked for; it waits among the offers (peer "
           "offers)";
+    } else if (get->look_only) {
+      reject(offer, "declined", "it was only looked at");
+      get->seen = std::move(seen);
     } else if (waited_for) {
       co_await accept(offer, std::move(review_plan), true);
       get->offer = offer;

@@ -190,7 +190,13 @@ Result<void> Node::reload() {
   auto settings = base::Settings::load(services.home.config_file);
   if (!settings) return std::move(settings).error();
   services.settings = std::move(*settings);
+  if (!downloads_told_.empty()) services.settings.downloads = downloads_told_;
   return {};
+}
+
+void Node::land_in(const std::string& folder) {
+  downloads_told_ = folder;
+  services.settings.downloads = folder;
 }
 
 void Node::set_lasting() {

@@ -55,6 +55,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   json["files_done"] = row.files_done;
   json["bytes_done"] = row.bytes_done;
   json["failed"] = row.failed;
+  json["unreadable"] = row.unreadable;
   json["made"] = row.made;
   json["expires"] = row.expires;
   json["ended"] = row.ended;
@@ -86,7 +87,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
     json["chosen_bytes"] = progress.chosen_bytes;
     json["chosen_files"] = progress.chosen_files;
   }
-  if (const auto rate = offer.meter.rate(); rate >= 1) {
+  if (const auto rate = offer.meter.rate(std::chrono::steady_clock::now()); rate >= 1) {
     json["rate"] = static_cast<std::uint64_t>(rate);
     json["eta"] = static_cast<std::uint64_t>(
         static_cast<double>(total - std::min(total, row.bytes_done)) / rate);

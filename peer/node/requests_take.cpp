@@ -163,7 +163,8 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
   auto& pair = session->pair();
   open->id = get.request;
   open->peer = pair.id;
-  open->plan = std::move(plan);
+  open->plan = plan;
+  open->look_only = flag_of(arguments, "dry_run");
   auto& gets = node.exchange.open_gets();
   gets.push_back(open);
   pair.ledger.ask(get);
@@ -177,8 +178,13 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
     pair.session->flush();
   }
   // No limit of time: walking a large share may take long, and a lost session is dialled again.
-  while (!open->offer && open->error.empty() && !request.stopped())
+  while (!open->offer && !open->seen && open->error.empty() && !request.stopped())
     co_await node.services.changed.wait_for(kProgressEvery);
+  if (open->seen) {
+    Json result;
+    result["review"] = review_json(*open->seen, plan);
+    co_return result;
+  }
   if (!open->offer) {
     const bool unknown = open->error_code == protocol::wire_code(protocol::Errc::not_shared);
     const auto what = "get from " + node.contacts.called(pair.id) + ": ";

@@ -79,8 +79,8 @@ class Watch {
   asio::awaitable<void> show_pending() {
     std::vector<OfferPtr> fresh;
     for (const auto& [number, offer] : node_.offers.open()) {
-      if (!offer->given() && offer->is(state::pending) && filter_.fits(node_, *offer) &&
-          !shown_.contains(offer))
+      if (!offer->given() && offer->is(state::pending) && !offer->deciding &&
+          filter_.fits(node_, *offer) && !shown_.contains(offer))
         fresh.push_back(offer);
     }
     std::ranges::stable_sort(fresh, [&](const auto& a, const auto& b) {
