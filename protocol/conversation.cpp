@@ -141,7 +141,7 @@ void Conversation::read(std::string_view body, Time now) {
   if (!message) return cannot_read(body, message.error());
   judge(*message, now);
   if (offers_held_) sync(now);
-  if (!over_ && output_.size() > kMaxWaitingOutput)
+  if (!over_ && output_.size() > max_waiting_output_)
     fail(Errc::too_much, "asks and does not read the answers");
 }
 
@@ -186,6 +186,7 @@ void Conversation::cannot_read(std::string_view body, const Error& error) {
   const auto object = parse_object(body);
   const JsonValue* type = object ? object->find("type") : nullptr;
   const auto* name = type ? std::get_if<std::string>(&type->is) : nullptr;
+  if (name && *name == "error") return end_session(error, false);  // never answered
   if (!name || (*name != "offer" && *name != "list" && *name != "get"))
     return fail(code, error.context);
   const auto id = *name == "offer" ? id_at<OfferId>(*object, "id") : std::nullopt;

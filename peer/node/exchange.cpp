@@ -216,25 +216,35 @@ struct Exchange::Handler {
   }
   void operator()(const protocol::Wanted& event) { exchange.wanted(pair, event.id); }
   void operator()(const protocol::Checked& event) {
-    exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check));
+    auto& waiting = exchange.checks_[&session];
+    waiting.push_back(event.check);
+    if (waiting.size() == 1)
+      exchange.tasks_.spawn("check", check(exchange, session.shared_from_this()));
   }
   void operator()(const protocol::ListAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::ListingCame& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::GetAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const auto&) {}  // the session's own business
 
-  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session,
-                                     protocol::Check check) {
-    auto source = co_await exchange.source_of(session->pair(), check.id);
-    auto job = [source, check]() -> Result<bool> {
-      if (!source) return false;
-      return source->reader()->still_has(check.offset, check.length, check.digest);
-    };
-    auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
-    if (session->over()) co_return;
-    session->talk().check_answer(check.id, {check.offset, check.offset + check.length},
-                                 same && *same);
-    session->flush();
+  /// A session's checks one after the other: they cost this side more than the other.
+  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session) {
+    auto& checks = exchange.checks_[session.get()];
+    const std::shared_ptr<void> done(nullptr,
+                                     [&](void*) { exchange.checks_.erase(session.get()); });
+    for (; !checks.empty(); checks.pop_front()) {
+      if (session->over()) continue;
+      const auto what = checks.front();
+      auto source = co_await exchange.source_of(session->pair(), what.id);
+      auto job = [source, what]() -> Result<bool> {
+        if (!source) return false;
+        return source->reader()->still_has(what.offset, what.length, what.digest);
+      };
+      auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
+      if (session->over()) continue;
+      session->talk().check_answer(what.id, {what.offset, what.offset + what.length},
+                                   same && *same);
+      session->flush();
+    }
   }
 };
 

@@ -67,7 +67,8 @@ void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
     offer->row.state = state::active;
     note(offer);
   }
-  sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
+  if (expects_lane(pair, event.accept.id))
+    sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
 }
 
 void Exchange::on_finished(Pair& pair, const protocol::Finished& event) {

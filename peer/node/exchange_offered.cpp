@@ -78,18 +78,22 @@ void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered&
     }
     return;
   }
-  if (!contacts_.is_contact(pair.id)) noting_.insert(address);
-  tasks_.spawn("note offer", take_note(pair, event.offer, address));
+  const bool stranger = !contacts_.is_contact(pair.id);
+  if (stranger) noting_.insert(address);
+  tasks_.spawn("note offer", take_note(pair, event.offer, address, stranger));
 }
 
-asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address) {
+asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address,
+                                          bool stranger) {
   storage::OfferRow row;
   row.id = what.id;
   row.peer = pair.id;
   row.direction = Direction::taken;
   row.state = state::preparing;
   row.offer = what;
-  row.expires = std::time(nullptr) + static_cast<std::int64_t>(what.expires);
+  auto keep = std::chrono::seconds(what.expires);
+  if (stranger) keep = std::min<std::chrono::seconds>(keep, kStrangerExpiry);
+  row.expires = std::time(nullptr) + keep.count();
   OfferPtr offer;
   std::string trouble;
   try {
@@ -97,7 +101,8 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   } catch (const Failure& failure) {
     trouble = failure.text();
   }
-  if (const auto noted = noting_.find(address); noted != noting_.end()) noting_.erase(noted);
+  if (const auto noted = noting_.find(address); noted != noting_.end() && stranger)
+    noting_.erase(noted);
   if (!offer) {
     base::log(base::Level::error, "exchange", "an offer cannot be kept: " + trouble);
     protocol::Reject reject;
@@ -106,7 +111,7 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
     if (pair.ledger.reject(reject)) say(pair);
     co_return;
   }
-  offer->from_stranger = !contacts_.is_contact(pair.id);
+  offer->from_stranger = stranger;
   offer->stranger_address = std::move(address);
   offers_.save(offer);
   if (!pair.ledger.find_taken(what.id)) {  // it was withdrawn while it got its number
@@ -160,10 +165,13 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     row.state = state::failed;
     base::log(base::Level::warning, "exchange",
               "offer " + std::to_string(row.number) + ": " + row.outcome_text);
-    if (pair.ledger.reject(reject)) {
+    const bool said = static_cast<bool>(pair.ledger.reject(reject));
+    if (said) say(pair);
+    if (said && !offer->from_stranger) {
       note(offer);
-      say(pair);
-    } else {
+      drop_list(offer);
+    } else {  // a stranger is told once
+      pair.ledger.end(row.id, protocol::Outcome::rejected);
       end(offer, state::failed);
     }
     for (const auto& get : open_gets_) {

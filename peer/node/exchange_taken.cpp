@@ -160,6 +160,16 @@ void Exchange::reject(const OfferPtr& offer, const std::string& code, const std:
   offer->row.outcome_text = text;
   note(offer);
   say(pair);
+  drop_list(offer);
+}
+
+/// Of what was rejected only the answer is kept, until it has been heard.
+void Exchange::drop_list(const OfferPtr& offer) {
+  offer->row.manifest_here = false;
+  asio::post(services_.disk, [folder = offer->folder] {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  });
 }
 
 // ---- carrying it out

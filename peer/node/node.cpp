@@ -7,6 +7,7 @@
 
 #include "async/run_on.hpp"
 #include "async/sleep.hpp"
+#include "base/memory.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "node/tasks.hpp"
@@ -119,6 +120,7 @@ asio::awaitable<void> Node::forget() {
     for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.forget_ended(offer.id);
   }
   sessions.forget_strangers();
+  asio::post(services.disk, base::give_back_memory);  // what a burst needed
 }
 
 bool Node::has_business(const Pair& pair) const {

@@ -218,7 +218,7 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
 
 asio::awaitable<void> Sharing::list(
     Pair& pair, std::shared_ptr<Session> session, std::string path,
-    std::function<void(const std::vector<protocol::ListedEntry>&)> page) {
+    std::function<asio::awaitable<void>(std::vector<protocol::ListedEntry>)> page) {
   std::string cursor;
   do {
     protocol::List list;
@@ -242,7 +242,8 @@ asio::awaitable<void> Sharing::list(
       throw Failure(Exit::unknown, "list " + base::quoted(path) + " of " + who +
                                        ": it says: " + base::escaped(open->error));
     }
-    page(open->listing.entries);
+    auto shown = page(std::move(open->listing.entries));
+    co_await std::move(shown);
     const bool moved = open->listing.cursor != cursor;
     cursor = open->listing.cursor;
     if (!moved) break;  // a cursor that stands still would never end

@@ -698,6 +698,20 @@ TEST_SUITE("conversation") {
     t.check_fatal(Errc::bad_state);
   }
 
+  TEST_CASE("only the taker knows that everything is here") {
+    Talk t;
+    t.taken_and_accepted(1);
+    t.hear(Closed{id(1), "done", Outcome::done});
+    CHECK(t.event<Settled>().outcome == Outcome::failed);
+  }
+
+  TEST_CASE("an error is never answered, not even one that cannot be read") {
+    Talk t;
+    t.hear_bytes(with_length(R"({"type":"error","code":7})"));
+    CHECK(t.said().empty());
+    CHECK(t.talk.over());
+  }
+
   TEST_CASE("trouble of the giver ends our wants, trouble of the taker does not") {
     Talk t;
     t.taken_and_accepted(1);
