@@ -138,9 +138,12 @@ void Conversation::read(std::string_view body, Time now) {
   if (too_many(message ? &*message : nullptr, now))
     return fail(Errc::too_much,
                 "more than " + std::to_string(kMaxMessagesPerSecond) + " messages a second");
-  if (!message) return cannot_read(body, message.error());
-  judge(*message, now);
-  if (offers_held_) sync(now);
+  if (message) {
+    judge(*message, now);
+    if (offers_held_) sync(now);
+  } else {
+    cannot_read(body, message.error());
+  }
   if (!over_ && output_.size() > max_waiting_output_)
     fail(Errc::too_much, "asks and does not read the answers");
 }

@@ -133,7 +133,7 @@ class Hostile(Case):
 
     def test_bad_json(self):
         for body in (b"", b"[]", b"{", b"null", b'\xef\xbb\xbf{"type":"ping"}', b'{"type":"ping"} x', b'{"type":"ping","type":"pong"}', b'{"type":"\xff"}',
-                     b'{"type":"\\ud800"}', b"[" * 200_000, b'{"a":' * 50_000, b'{"type":7}', b'{"type":null}', b"{}"):
+                     b'{"type":"\\ud800"}', b"[" * 60_000, b'{"a":' * 12_000, b'{"type":7}', b'{"type":null}', b"{}"):
             with self.subTest(body=body[:30]):
                 s = self.mallory()
                 s.tls.sendall(struct.pack(">I", len(body)) + body)
