@@ -138,10 +138,13 @@ void Conversation::read(std::string_view body, Time now) {
   if (too_many(message ? &*message : nullptr, now))
     return fail(Errc::too_much,
                 "more than " + std::to_string(kMaxMessagesPerSecond) + " messages a second");
-  if (!message) return cannot_read(body, message.error());
-  judge(*message, now);
-  if (offers_held_) sync(now);
-  if (!over_ && output_.size() > kMaxWaitingOutput)
+  if (message) {
+    judge(*message, now);
+    if (offers_held_) sync(now);
+  } else {
+    cannot_read(body, message.error());
+  }
+  if (!over_ && output_.size() > max_waiting_output_)
     fail(Errc::too_much, "asks and does not read the answers");
 }
 
@@ -186,6 +189,7 @@ void Conversation::cannot_read(std::string_view body, const Error& error) {
   const auto object = parse_object(body);
   const JsonValue* type = object ? object->find("type") : nullptr;
   const auto* name = type ? std::get_if<std::string>(&type->is) : nullptr;
+  if (name && *name == "error") return end_session(error, false);  // never answered
   if (!name || (*name != "offer" && *name != "list" && *name != "get"))
     return fail(code, error.context);
   const auto id = *name == "offer" ? id_at<OfferId>(*object, "id") : std::nullopt;

@@ -118,6 +118,8 @@ class Conversation {
   /// `ledger` outlives the conversation. We dialled if `ours.dial` is not 0; then our `hello` is
   /// said at once, else after theirs, so that a lane never hears one.
   Conversation(Ledger& ledger, Hello ours, Time now);
+  /// Instead of kMaxWaitingOutput, for those who are trusted less.
+  void bound_output(std::size_t bytes) { max_waiting_output_ = bytes; }
 
   // ---- from the wire
 
@@ -229,6 +231,7 @@ class Conversation {
   ServedWants served_;
   std::uint64_t payload_left_ = 0;
   bool payload_wanted_ = false;
+  std::size_t max_waiting_output_ = kMaxWaitingOutput;
   std::uint64_t offers_said_ = 0;    ///< open ones, as of the latest sync()
   bool offers_held_ = false;         ///< more wait than the other side lets be open
   std::optional<Time> block_since_;  ///< its first raw byte came, its last did not

@@ -197,8 +197,13 @@ struct Conversation::Handler {
                            : taken(m.id) ? std::optional(Direction::taken)
                                          : std::nullopt;
     if (!direction) return (void)c.asked_.drop(m.id);
-    c.end_offer(m.id, m.outcome);
-    event(Settled{m.id, *direction, m.outcome, m.answers});
+    // Only this side knows that it has everything.
+    const TakenOffer* theirs = taken(m.id);
+    const bool unsaid =
+        theirs && m.outcome == Outcome::done && stronger_than_cancel(*theirs) != Outcome::done;
+    const Outcome outcome = unsaid ? Outcome::failed : m.outcome;
+    c.end_offer(m.id, outcome);
+    event(Settled{m.id, *direction, outcome, m.answers});
   }
 
   /// finishing -> open, if it answers the latest `done` and not one before it. Accepted (the next

@@ -200,9 +200,9 @@ Result<void> ServedWants::add(const Want& want) {
   if (!in_hole) {
     if (want.length > kMaxWantBytes)
       return Error(Errc::too_much, "a want of " + std::to_string(want.length) + " bytes");
-    if (count_ >= limits_.open_wants)
+    if (count_ >= kServedSlack * limits_.open_wants)
       return Error(Errc::too_much, "more than " + std::to_string(limits_.open_wants) + " wants");
-    if (bytes_ + want.length > limits_.open_want_bytes)
+    if (bytes_ + want.length > kServedSlack * limits_.open_want_bytes)
       return Error(Errc::too_much,
                    "more than " + std::to_string(limits_.open_want_bytes) + " bytes wanted");
     ++count_;

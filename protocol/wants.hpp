@@ -19,6 +19,9 @@ namespace peer::protocol {
 /// taker may have open, since it counts a little earlier.
 inline constexpr std::size_t kMaxHoleWantsAsked = 4 * kMaxOpenWants;
 inline constexpr std::size_t kMaxHoleWantsServed = 2 * kMaxHoleWantsAsked;
+/// How much more a giver lets be open than a taker may ask: wants that were on their way when an
+/// `error` ended them count here again, and there no longer.
+inline constexpr std::uint64_t kServedSlack = 2;
 /// Rests of holes remembered on one connection. The giver, who hears of a want later than it named
 /// the hole, remembers more of them than a taker may use.
 inline constexpr std::size_t kMaxHolesAsked = 1'024;

@@ -217,7 +217,8 @@ ExitCode exit_code_of(const Json& offer) {
   const std::string state = text_of(offer, "state");
   const std::string trouble = text_of(object_of(offer, "trouble"), "code");
   if (state == "done" || state == "partial")
-    return number_of(offer, "failed") > 0 ? ExitCode::partly : ExitCode::done;
+    return number_of(offer, "failed") + number_of(offer, "unreadable") > 0 ? ExitCode::partly
+                                                                           : ExitCode::done;
   if (state == "rejected" || state == "cancelled") return ExitCode::rejected;
   if (state == "expired") return ExitCode::timed_out;
   if (trouble == "no_space") return ExitCode::no_space;

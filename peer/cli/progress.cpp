@@ -97,6 +97,10 @@ std::string fact_line(const Json& offer, const Timing& timing) {
 }
 
 void add_failures(std::vector<std::string>& lines, const Json& offer) {
+  if (const auto unreadable = number_of(offer, "unreadable"); unreadable > 0)
+    lines.push_back(base::count_of(unreadable, "entry", "entries") +
+                    " could not be read here, and " + (unreadable == 1 ? "was" : "were") +
+                    " not offered");
   const auto failed = number_of(offer, "failed");
   if (failed == 0) return;
   lines.push_back(base::count_of(failed, "entry", "entries") + " did not arrive:");

@@ -59,6 +59,19 @@ protocol::TakenOffer taken_from(const storage::OfferRow& row) {
   return taken;
 }
 
+/// What a program said without a person, for people.
+std::string refusal_text(const std::string& reason) {
+  const auto code = protocol::from_wire_code(reason);
+  if (reason == "declined") return {};
+  if (code == protocol::Errc::not_accepted) return "it takes no offers from this peer";
+  if (code == protocol::Errc::busy) return "too many offers wait there: try again later";
+  if (code == protocol::Errc::too_large)
+    return "it takes no offer of that many entries from this peer";
+  if (code == protocol::Errc::bad_manifest)
+    return "its program does not take the list of this offer";
+  return reason;
+}
+
 template <class Said>
 void remember(std::string& say, const std::optional<Said>& message) {
   if (message) say += protocol::encode(*message) + '\n';
@@ -183,7 +196,7 @@ struct Exchange::Handler {
     if (!offer) return;
     exchange.stop_lanes(*offer);
     auto text = event.reject.text;
-    if (text.empty() && event.reject.reason != "declined") text = event.reject.reason;
+    if (text.empty()) text = refusal_text(event.reject.reason);
     exchange.end(offer, state::rejected, text);
   }
   void operator()(const protocol::RoundClosed& event) {
@@ -201,26 +214,37 @@ struct Exchange::Handler {
         exchange.sessions_->open_lanes(pair, id, taken.accept->lanes);
     }
   }
+  void operator()(const protocol::Wanted& event) { exchange.wanted(pair, event.id); }
   void operator()(const protocol::Checked& event) {
-    exchange.tasks_.spawn("check", check(exchange, session.shared_from_this(), event.check));
+    auto& waiting = exchange.checks_[&session];
+    waiting.push_back(event.check);
+    if (waiting.size() == 1)
+      exchange.tasks_.spawn("check", check(exchange, session.shared_from_this()));
   }
   void operator()(const protocol::ListAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::ListingCame& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::GetAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const auto&) {}  // the session's own business
 
-  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session,
-                                     protocol::Check check) {
-    auto source = co_await exchange.source_of(session->pair(), check.id);
-    auto job = [source, check]() -> Result<bool> {
-      if (!source) return false;
-      return source->reader()->still_has(check.offset, check.length, check.digest);
-    };
-    auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
-    if (session->over()) co_return;
-    session->talk().check_answer(check.id, {check.offset, check.offset + check.length},
-                                 same && *same);
-    session->flush();
+  /// A session's checks one after the other: they cost this side more than the other.
+  static asio::awaitable<void> check(Exchange& exchange, std::shared_ptr<Session> session) {
+    auto& checks = exchange.checks_[session.get()];
+    const std::shared_ptr<void> done(nullptr,
+                                     [&](void*) { exchange.checks_.erase(session.get()); });
+    for (; !checks.empty(); checks.pop_front()) {
+      if (session->over()) continue;
+      const auto what = checks.front();
+      auto source = co_await exchange.source_of(session->pair(), what.id);
+      auto job = [source, what]() -> Result<bool> {
+        if (!source) return false;
+        return source->reader()->still_has(what.offset, what.length, what.digest);
+      };
+      auto same = co_await async::run_on(exchange.services_.disk, std::move(job));
+      if (session->over()) continue;
+      session->talk().check_answer(what.id, {what.offset, what.offset + what.length},
+                                   same && *same);
+      session->flush();
+    }
   }
 };
 
@@ -296,6 +320,7 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
   if (const auto offer = offers_.find(pair.id, *trouble.id, Direction::given)) {
     offer->trouble = trouble;
     offer->trouble_is_ours = false;
+    offer->trouble_since = steady_clock::now();
   } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
              taken && taken->taking && !event.dropped.empty()) {
     taken->taking->giver_trouble(trouble);

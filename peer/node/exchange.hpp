@@ -2,6 +2,7 @@
 
 #include <asio/awaitable.hpp>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -32,9 +33,11 @@ struct OpenGet {
   std::vector<std::string>
       roots;  ///< last parts of the paths asked: what the answer's roots may be called
   storage::LandingPlan plan;
-  bool claimed = false;  ///< an offer answers it; no second one does
-  OfferPtr offer;        ///< the answer, accepted
-  std::string error;     ///< or why there is none
+  bool look_only = false;               ///< --dry-run: the answer is looked at and declined
+  std::optional<storage::Review> seen;  ///< with look_only: what would land
+  bool claimed = false;                 ///< an offer answers it; no second one does
+  OfferPtr offer;                       ///< the answer, accepted
+  std::string error;                    ///< or why there is none
   std::string error_code;
   base::Exit exit = base::Exit::failed;  ///< with `error`
 };
@@ -101,6 +104,7 @@ class Exchange : public SessionUser {
   };
 
   // given
+  void wanted(Pair& pair, const protocol::OfferId& id);
   void on_accepted(Pair& pair, const protocol::Accepted& event);
   void on_finished(Pair& pair, const protocol::Finished& event);
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
@@ -111,11 +115,13 @@ class Exchange : public SessionUser {
 
   // taken
   void on_offered(Pair& pair, Session& session, const protocol::Offered& event);
-  asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address);
+  asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address,
+                                  bool stranger);
   std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address);
   bool wants_list(const OfferRecord& offer) const;
   asio::awaitable<Result<void>> fetch_once(OfferPtr offer);
   asio::awaitable<void> fetch(OfferPtr offer);
+  void drop_list(const OfferPtr& offer);
   asio::awaitable<void> decide_alone(OfferPtr offer);
   asio::awaitable<bool> answers_get(OfferPtr offer);
   asio::awaitable<bool> trusted_to_come(OfferPtr offer);
@@ -150,6 +156,8 @@ class Exchange : public SessionUser {
   Sessions* sessions_ = nullptr;
   std::map<std::uint64_t, std::shared_ptr<Fetching>> fetches_;  ///< by offer number
   std::list<Serving> serving_;
+  std::map<const Session*, std::deque<protocol::Check>>
+      checks_;  ///< asked and not yet answered, the first being looked at
   std::list<std::shared_ptr<OpenGet>> open_gets_;
   std::multiset<std::string> noting_;  ///< addresses of strangers' offers that wait for a number
   Pace stranger_pace_{kStrangerOffersPerMinute, std::chrono::minutes(1)};

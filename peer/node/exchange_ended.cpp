@@ -41,12 +41,6 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
     }
   }();
   // What this user was told already stays: a delivered offer is not un-delivered by a late word.
-  if (offer->taking && !offer->clearing && event.outcome != protocol::Outcome::done) {
-    // The giver does not know it, or ended it: what was staged goes too.
-    tasks_.spawn("abandon",
-                 abandon(offer, std::string(told), "the offer has ended on the other side"));
-    return;
-  }
   const bool known = offer->is(state::done) || offer->is(state::rejected) ||
                      offer->is(state::cancelled) || offer->is(state::failed);
   if (known && event.outcome != protocol::Outcome::done) {
@@ -55,8 +49,10 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
     end(offer, state::failed);
   } else {
     std::string text;
-    if (told == state::failed)
-      text = contacts_.called(pair.id) + " does not know this offer any more";
+    if (told == state::failed) {
+      text = offer->taking ? "it has ended on the other side"
+                           : contacts_.called(pair.id) + " does not know this offer any more";
+    }
     end(offer, told, text);
   }
 }
@@ -69,11 +65,7 @@ void Exchange::on_cancelled(Pair& pair, const protocol::Cancelled& event) {
   const auto what = event.cancel.reason == "expired" ? state::expired : state::cancelled;
   auto text = event.cancel.text;
   if (text.empty()) text = std::string("by the other side");
-  if (!offer->taking || offer->clearing) {
-    end(offer, what, text);
-    return;
-  }
-  tasks_.spawn("abandon", abandon(offer, what, text));
+  end(offer, what, text);
 }
 
 // ---- this side ends one
@@ -84,7 +76,7 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   message.id = offer->row.id;
   message.reason = "cancelled";
   CancelResult result;
-  result.removed_bytes = offer->given() ? 0 : offer->row.bytes_done;
+  result.removed_bytes = offer->taking ? offer->row.bytes_done : 0;
   auto said = pair.ledger.cancel(message);
   if (!said) {
     throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
@@ -106,9 +98,10 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
                     "offer " + std::to_string(offer->row.number) +
                         " is cancelled, but what it had here stays: " + (*cleared)->error().text());
     }
-    if (keep) {
-      result.kept.push_back(taking->plan().folder);
-      result.removed_bytes = 0;
+    if (const auto intake = taking->intake(); keep && intake) {
+      const auto kept = intake->delivered();
+      result.kept = kept.roots;
+      result.removed_bytes -= std::min(result.removed_bytes, kept.bytes);
     }
   }
   co_return result;
@@ -171,6 +164,10 @@ void Exchange::end(const OfferPtr& offer, std::string_view state, std::string te
     offer->ending = {std::string(state), std::move(text)};
     return;
   }
+  if (offer->taking) {  // what was staged goes first
+    tasks_.spawn("abandon", abandon(offer, std::string(state), std::move(text)));
+    return;
+  }
   offers_.end(offer, state, std::move(text));
   if (offer->unanswered_knock())
     sessions_->pair(offer->row.peer).ledger.forget_ended(offer->row.id);
@@ -191,9 +188,6 @@ void Exchange::cancel_all_with(const protocol::PeerId& peer) {
         offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
     if (told) {
       end(offer, std::string(offer->row.state));
-    } else if (offer->taking && !offer->clearing) {
-      tasks_.spawn("abandon",
-                   abandon(offer, state::cancelled, "this peer was blocked or forgotten"));
     } else {
       end(offer, state::cancelled, "this peer was blocked or forgotten");
     }
@@ -245,7 +239,7 @@ asio::awaitable<void> Exchange::look_after() {
       }
       if (const auto* taken = pair.ledger.find_taken(offer->row.id);
           !offer->given() && taken && taken->state == protocol::TakenOffer::State::open &&
-          taken->expires_at <= now) {
+          (taken->expires_at <= now || offer->row.expires <= std::time(nullptr))) {
         pair.ledger.end(offer->row.id, protocol::Outcome::expired);
         stop_fetch(*offer);
         end(offer, state::expired);

@@ -10,6 +10,10 @@ namespace peer::node {
 using protocol::Direction;
 using std::chrono::steady_clock;
 
+namespace {
+constexpr std::chrono::seconds kWantsUnderWay{2};
+}
+
 void Exchange::give(const OfferPtr& offer) {
   auto& row = offer->row;
   auto& pair = sessions_->pair(row.peer);
@@ -44,7 +48,15 @@ void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t
   offer->sent_bytes += bytes;
   offer->row.bytes_done = std::min(offer->row.bytes_done + bytes, offer->row.offer.bytes);
   offer->meter.sample(offer->sent_bytes, steady_clock::now());
+}
+
+/// The taker wants again: its trouble is over. Not so a want that was under way when it said so.
+void Exchange::wanted(Pair& pair, const protocol::OfferId& id) {
+  const auto offer = offers_.find(pair.id, id, Direction::given);
+  if (!offer || !offer->trouble || steady_clock::now() - offer->trouble_since < kWantsUnderWay)
+    return;
   offer->trouble.reset();
+  services_.changed.notify_all();
 }
 
 void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
@@ -55,7 +67,8 @@ void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
     offer->row.state = state::active;
     note(offer);
   }
-  sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
+  if (expects_lane(pair, event.accept.id))
+    sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
 }
 
 void Exchange::on_finished(Pair& pair, const protocol::Finished& event) {
@@ -110,9 +123,9 @@ std::vector<protocol::Failure> with_paths(const std::string& folder,
 asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> session,
                                            OfferPtr offer, net::RawConnection connection) {
   auto source = co_await source_of(pair, offer->row.id);
-  const bool wanted = source && !offer->ended() && !stopping_ && !session->over() &&
-                      offer->lanes < protocol::kMaxLanes;
-  if (!wanted) {
+  const bool fits = source && !offer->ended() && !stopping_ && !session->over() &&
+                    offer->lanes < protocol::kMaxLanes;
+  if (!fits) {
     pair.lane_ended(offer->row.id);
     co_return;
   }
@@ -126,6 +139,9 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
   GivingLane::Hooks hooks;
   hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes) {
     asio::post(io, [this, &pair, id, bytes] { bytes_sent(pair, id, bytes); });
+  };
+  hooks.wanted = [this, &io, &pair, id = offer->row.id] {
+    asio::post(io, [this, &pair, id] { wanted(pair, id); });
   };
   hooks.ended = [this, &io, slot] { asio::post(io, [this, slot] { lane_ended(slot); }); };
   try {

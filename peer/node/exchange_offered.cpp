@@ -78,18 +78,22 @@ void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered&
     }
     return;
   }
-  if (!contacts_.is_contact(pair.id)) noting_.insert(address);
-  tasks_.spawn("note offer", take_note(pair, event.offer, address));
+  const bool stranger = !contacts_.is_contact(pair.id);
+  if (stranger) noting_.insert(address);
+  tasks_.spawn("note offer", take_note(pair, event.offer, address, stranger));
 }
 
-asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address) {
+asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std::string address,
+                                          bool stranger) {
   storage::OfferRow row;
   row.id = what.id;
   row.peer = pair.id;
   row.direction = Direction::taken;
   row.state = state::preparing;
   row.offer = what;
-  row.expires = std::time(nullptr) + static_cast<std::int64_t>(what.expires);
+  auto keep = std::chrono::seconds(what.expires);
+  if (stranger) keep = std::min<std::chrono::seconds>(keep, kStrangerExpiry);
+  row.expires = std::time(nullptr) + keep.count();
   OfferPtr offer;
   std::string trouble;
   try {
@@ -97,7 +101,8 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   } catch (const Failure& failure) {
     trouble = failure.text();
   }
-  if (const auto noted = noting_.find(address); noted != noting_.end()) noting_.erase(noted);
+  if (const auto noted = noting_.find(address); noted != noting_.end() && stranger)
+    noting_.erase(noted);
   if (!offer) {
     base::log(base::Level::error, "exchange", "an offer cannot be kept: " + trouble);
     protocol::Reject reject;
@@ -106,7 +111,7 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
     if (pair.ledger.reject(reject)) say(pair);
     co_return;
   }
-  offer->from_stranger = !contacts_.is_contact(pair.id);
+  offer->from_stranger = stranger;
   offer->stranger_address = std::move(address);
   offers_.save(offer);
   if (!pair.ledger.find_taken(what.id)) {  // it was withdrawn while it got its number
@@ -160,10 +165,13 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     row.state = state::failed;
     base::log(base::Level::warning, "exchange",
               "offer " + std::to_string(row.number) + ": " + row.outcome_text);
-    if (pair.ledger.reject(reject)) {
+    const bool said = static_cast<bool>(pair.ledger.reject(reject));
+    if (said) say(pair);
+    if (said && !offer->from_stranger) {
       note(offer);
-      say(pair);
-    } else {
+      drop_list(offer);
+    } else {  // a stranger is told once
+      pair.ledger.end(row.id, protocol::Outcome::rejected);
       end(offer, state::failed);
     }
     for (const auto& get : open_gets_) {
@@ -172,6 +180,7 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     co_return;
   }
   row.manifest_here = true;
+  offer->deciding = true;
   offers_.set_state(offer, state::pending);
   co_await decide_alone(offer);
 }
@@ -179,6 +188,10 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
 /// What is taken without asking: the answer to our own `get`, and what a trusted contact gives
 /// within bounds.
 asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
+  const std::shared_ptr<void> deciding(nullptr, [this, offer](void*) {
+    offer->deciding = false;
+    services_.changed.notify_all();
+  });
   try {
     const bool asked_for = co_await answers_get(offer);
     if (asked_for) co_return;
@@ -215,6 +228,9 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
       get->error =
           "the answer holds other things than were asked for; it waits among the offers (peer "
           "offers)";
+    } else if (get->look_only) {
+      reject(offer, "declined", "it was only looked at");
+      get->seen = std::move(seen);
     } else if (waited_for) {
       co_await accept(offer, std::move(review_plan), true);
       get->offer = offer;

@@ -52,6 +52,19 @@ bool is_home_or_root(const std::string& folder) {
          std::filesystem::equivalent(folder, base::user_home(), ignored);
 }
 
+/// What chooses nothing was mistyped.
+void check_choice(const storage::Selection& selection, const storage::Review& seen,
+                  const std::string& called) {
+  if (!selection.entries.empty() && selection.entries.back() >= seen.all.entries()) {
+    throw Failure(Exit::usage,
+                  called + " has no entry " + std::to_string(selection.entries.back()) +
+                      ": they are numbered from 0 to " + std::to_string(seen.all.entries() - 1));
+  }
+  if (selection.all() || seen.matched > 0) return;
+  throw Failure(Exit::usage, "nothing in " + called +
+                                 " matches what was chosen: peer offers shows its whole list");
+}
+
 std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
   return chosen.bytes >= kLaneWorthBytes || chosen.files >= kLaneWorthFiles ? kLanes : 0;
 }
@@ -61,12 +74,8 @@ std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
 asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan, bool by_get) {
   auto& row = offer->row;
   const auto called = "offer " + std::to_string(row.number);
-  if (offer->taking) {
-    if (!offer->taking->paused())
-      throw Failure(Exit::failed, called +
-                                      " is accepted already and being carried out: peer wait " +
-                                      std::to_string(row.number));
-    offer->taking->resume();
+  if (offer->taking) {  // the same answer again
+    if (offer->taking->paused()) offer->taking->resume();
     co_return;
   }
   if (!(offer->is(state::pending) || offer->is(state::partial))) {
@@ -84,9 +93,11 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
     throw Failure(Exit::usage, "--as names the one root of an offer; " + called + " has " +
                                    std::to_string(seen.root_count));
   }
-  if (seen.folder_exists && !seen.folder_writable) {
-    throw Failure(Exit::failed, called + ": cannot write into " + base::quoted(plan.folder) +
-                                    ": choose another folder with --to");
+  check_choice(plan.selection, seen, called);
+  if (!seen.folder_writable) {
+    throw Failure(Exit::failed,
+                  called + ": cannot " + (seen.folder_exists ? "write into " : "make the folder ") +
+                      base::quoted(plan.folder) + ": choose another folder with --to");
   }
   if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
     throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");
@@ -149,6 +160,16 @@ void Exchange::reject(const OfferPtr& offer, const std::string& code, const std:
   offer->row.outcome_text = text;
   note(offer);
   say(pair);
+  drop_list(offer);
+}
+
+/// Of what was rejected only the answer is kept, until it has been heard.
+void Exchange::drop_list(const OfferPtr& offer) {
+  offer->row.manifest_here = false;
+  asio::post(services_.disk, [folder = offer->folder] {
+    std::error_code ignored;
+    std::filesystem::remove_all(folder, ignored);
+  });
 }
 
 // ---- carrying it out
@@ -193,13 +214,15 @@ void Exchange::delivered(const OfferPtr& offer, const storage::Intake::Delivered
   row.bytes_done = result.bytes;
   row.failed = result.failed;
   row.delivered_to = result.roots;
-  row.state = result.complete ? state::done : state::partial;
+  // What a `get` asked for was asked once: no rest of it stays on offer.
+  const bool complete = result.complete || row.offer.get.has_value();
+  row.state = complete ? state::done : state::partial;
   protocol::Done done;
   done.id = row.id;
   done.files = result.files;
   done.bytes = result.bytes;
   done.failed = result.failed;
-  done.complete = result.complete;
+  done.complete = complete;
   for (const auto& failure : result.failures) {
     if (done.failures.size() == protocol::kMaxFailuresNamed) break;
     done.failures.push_back({failure.entry, wire_text(failure.text, kFailureTextBytes)});

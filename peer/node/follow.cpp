@@ -37,7 +37,7 @@ int exit_of(const OfferRecord& offer) {
   } else if (has_trouble(offer, Errc::bad_digest)) {
     exit = Exit::integrity;
   } else if (offer.is(state::done) || offer.is(state::partial)) {
-    exit = offer.row.failed == 0 ? Exit::done : Exit::partly;
+    exit = offer.row.failed == 0 && offer.row.unreadable == 0 ? Exit::done : Exit::partly;
   } else if (offer.is(state::rejected) || offer.is(state::cancelled)) {
     exit = Exit::rejected;
   } else if (offer.is(state::expired)) {

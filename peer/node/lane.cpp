@@ -121,6 +121,7 @@ bool GivingLane::collect_wants() {
     if (!want) continue;
     const bool right = want->id == id_ && want->of == protocol::Of::stream;
     if (!right || !wants_.add(*want)) return false;
+    hooks_.wanted();
   }
   return true;
 }

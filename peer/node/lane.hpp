@@ -55,6 +55,7 @@ class Lane {
 class GivingLane final : public Lane {
  public:
   struct Hooks {
+    std::function<void()> wanted;
     std::function<void(std::uint64_t bytes)> sent;
     std::function<void()> ended;
   };

@@ -7,11 +7,17 @@
 /// The node's own numbers; those of the wire are in protocol/limits.hpp.
 namespace peer::node {
 
-inline constexpr std::size_t kMaxConnections = 512;  ///< of all peers together, lanes included
-inline constexpr std::size_t kMaxHandshakesPerAddress = 16;  ///< not yet authenticated
+inline constexpr std::size_t kMaxConnections = 512;  ///< taken in, until they end or become lanes
+// Not yet authenticated; beyond these the oldest is cut, so that newcomers get their chance.
+inline constexpr std::size_t kMaxHandshakes = 256;
+inline constexpr std::size_t kMaxHandshakesPerAddress = 16;
 inline constexpr std::size_t kMaxStrangerSessions = 64;
 inline constexpr std::size_t kMaxStrangerSessionsPerAddress = 16;
-inline constexpr std::size_t kMaxWaitingLanes = 16;          ///< of one peer, ahead of their accept
+inline constexpr std::size_t kStrangerOutputBytes =
+    std::size_t{512} << 10;  ///< waiting for a stranger who asks and does not read
+inline constexpr std::chrono::hours kStrangerExpiry{
+    24};                                             ///< an offer that nobody answers goes then
+inline constexpr std::size_t kMaxWaitingLanes = 16;  ///< of one peer, ahead of their accept
 inline constexpr std::size_t kStrangerOffersPerMinute = 60;  ///< noted, of all strangers together
 inline constexpr std::size_t kStrangerOffersPerMinutePerAddress = 20;
 inline constexpr std::size_t kMaxLanes = 64;  ///< of all transfers together; each is a thread

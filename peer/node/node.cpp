@@ -7,6 +7,7 @@
 
 #include "async/run_on.hpp"
 #include "async/sleep.hpp"
+#include "base/memory.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
 #include "node/tasks.hpp"
@@ -119,6 +120,7 @@ asio::awaitable<void> Node::forget() {
     for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.forget_ended(offer.id);
   }
   sessions.forget_strangers();
+  asio::post(services.disk, base::give_back_memory);  // what a burst needed
 }
 
 bool Node::has_business(const Pair& pair) const {
@@ -190,7 +192,13 @@ Result<void> Node::reload() {
   auto settings = base::Settings::load(services.home.config_file);
   if (!settings) return std::move(settings).error();
   services.settings = std::move(*settings);
+  if (!downloads_told_.empty()) services.settings.downloads = downloads_told_;
   return {};
+}
+
+void Node::land_in(const std::string& folder) {
+  downloads_told_ = folder;
+  services.settings.downloads = folder;
 }
 
 void Node::set_lasting() {

@@ -40,8 +40,10 @@ class Node {
   bool listening() const { return !listeners_.empty(); }
   std::uint16_t port() const { return listeners_.empty() ? 0 : listeners_.front()->port(); }
   std::vector<std::string> reachable_at() const;
-  /// Reads the settings file again.
+  /// Reads the settings file again; what `start` was told otherwise stays.
   Result<void> reload();
+  /// Where files land in this run of the program, whatever the settings file says.
+  void land_in(const std::string& folder);
 
   /// Stays when the last client has gone; dials every contact.
   void set_lasting();
@@ -61,6 +63,7 @@ class Node {
   void dial_contacts();
 
   bool lasting_;
+  std::string downloads_told_;        ///< by land_in(); maybe empty
   storage::UnixTime ended_from_ = 0;  ///< ids of offers that ended before are forgotten
   bool started_ = false;
   std::vector<std::unique_ptr<net::Listener>> listeners_;

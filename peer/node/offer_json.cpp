@@ -69,6 +69,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   json["files_done"] = row.files_done;
   json["bytes_done"] = row.bytes_done;
   json["failed"] = row.failed;
+  json["unreadable"] = row.unreadable;
   json["made"] = row.made;
   json["expires"] = row.expires;
   // What has ended here counts from now on, though the other side may not have heard yet.
@@ -104,7 +105,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
     json["chosen_files"] = progress.chosen_files;
     json["resumed_bytes"] = progress.resumed_bytes;
   }
-  if (const auto rate = offer.meter.rate(); rate >= 1) {
+  if (const auto rate = offer.meter.rate(std::chrono::steady_clock::now()); rate >= 1) {
     json["rate"] = static_cast<std::uint64_t>(rate);
     json["eta"] = static_cast<std::uint64_t>(
         static_cast<double>(total - std::min(total, row.bytes_done)) / rate);

@@ -29,6 +29,19 @@ std::string title_of(const storage::ScanOptions& options) {
   return others == 0 ? title : title + " and " + base::count_text(others) + " more";
 }
 
+/// Of a walk that found nothing which can be offered.
+std::string why_nothing(const storage::ScanReport& report) {
+  if (!report.unreadable.empty()) {
+    const auto& one = report.unreadable.front();
+    return base::quoted(one.path) + " cannot be read (" + one.why + "): peer must be allowed to";
+  }
+  if (!report.left_out.empty()) {
+    const auto& one = report.left_out.front();
+    return base::quoted(one.path) + " is left out (" + one.why + ")";
+  }
+  return "none of the files, folders and links found was chosen by --only and --except";
+}
+
 }  // namespace
 
 asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
@@ -58,9 +71,7 @@ asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions
   scanned.report = std::move(*report);
   if (scanned.report.totals.entries() == 0) {
     discard(services, scanned);
-    throw Failure(Exit::unknown,
-                  "there is nothing to offer: no file, folder or link was found, could be read, or "
-                  "was chosen");
+    throw Failure(Exit::unknown, "there is nothing to offer: " + why_nothing(scanned.report));
   }
   co_return scanned;
 }
@@ -81,6 +92,7 @@ asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protoco
   row.direction = protocol::Direction::given;
   row.state = state::preparing;
   row.paths = scanned.options.paths;
+  row.unreadable = scanned.report.unreadable_count;
   row.expires = std::time(nullptr) + words.expires.count();
   auto& what = row.offer;
   what.id = row.id;

@@ -22,8 +22,8 @@ void RateMeter::sample(std::uint64_t total, std::chrono::steady_clock::time_poin
   while (samples_.size() > 2 && now - samples_.front().first > kMeterSpan) samples_.pop_front();
 }
 
-double RateMeter::rate() const {
-  if (samples_.size() < 2) return 0;
+double RateMeter::rate(std::chrono::steady_clock::time_point now) const {
+  if (samples_.size() < 2 || now - samples_.back().first > kMeterSpan) return 0;
   const std::chrono::duration<double> span = samples_.back().first - samples_.front().first;
   return static_cast<double>(samples_.back().second - samples_.front().second) /
          std::max(span.count(), 0.001);

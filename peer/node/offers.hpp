@@ -37,7 +37,8 @@ inline constexpr char failed[] = "failed";
 class RateMeter {
  public:
   void sample(std::uint64_t total, std::chrono::steady_clock::time_point now);
-  double rate() const;  ///< 0 while unknown
+  /// 0 while unknown, and when nothing came for some seconds.
+  double rate(std::chrono::steady_clock::time_point now) const;
 
  private:
   std::deque<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> samples_;
@@ -53,10 +54,12 @@ struct OfferRecord {
   std::shared_ptr<Taking> taking;            ///< taken, while it is carried out
   std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
+  std::chrono::steady_clock::time_point trouble_since{};
   std::uint64_t sent_bytes = 0;  ///< given: in this run of the program
   std::string current;           ///< path of a file lately moved
   std::uint32_t lanes = 0;
   RateMeter meter;
+  bool deciding = false;  ///< it may be taken unasked: nobody is asked yet
   bool clearing = false;  ///< its staging is being removed
   struct Ending {
     std::string state;

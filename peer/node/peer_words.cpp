@@ -1,4 +1,6 @@
+#include <algorithm>
 #include <ctime>
+#include <set>
 
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
@@ -23,7 +25,27 @@ namespace {
   throw Failure(Exit::unknown, text + ": peer peers lists them, peer add NAME ADDRESS makes one");
 }
 
-trust::PeerWord parse_word(const std::string& word) {
+/// Of a contact, or a stranger heard of in this run of the program: the one whose ID begins so, as
+/// lists show it.
+std::optional<protocol::PeerId> by_short_id(Node& node, const std::string& word) {
+  std::string wanted = word;
+  std::ranges::transform(wanted, wanted.begin(), [](char c) {
+    return c >= 'a' && c <= 'z' ? static_cast<char>(c - 32) : c;
+  });
+  std::set<protocol::PeerId> found;
+  for (const auto& [id, row] : node.contacts.all())
+    if (id.short_text() == wanted) found.insert(id);
+  for (const auto& [id, pair] : node.sessions.pairs())
+    if (id.short_text() == wanted) found.insert(id);
+  if (found.size() > 1)
+    throw Failure(Exit::usage, "several IDs begin with " + wanted + ": give the whole one");
+  return found.empty() ? std::nullopt : std::optional(*found.begin());
+}
+
+trust::PeerWord parse_word(Node& node, const std::string& word) {
+  if (!node.contacts.find_name(word)) {
+    if (const auto id = by_short_id(node, word)) return *id;
+  }
   auto parsed = trust::parse_peer_word(word, protocol::kDefaultPort);
   if (!parsed) {
     const auto& error = parsed.error();
@@ -137,7 +159,7 @@ asio::awaitable<bool> confirm_identity(Request& request, protocol::PeerId id, st
 }
 
 protocol::PeerId known_peer(Node& node, const std::string& word) {
-  const auto parsed = parse_word(word);
+  const auto parsed = parse_word(node, word);
   if (const auto* name = std::get_if<trust::ContactName>(&parsed)) {
     const auto* row = node.contacts.find_name(name->name);
     if (!row) no_such_contact(node, name->name);
@@ -154,7 +176,7 @@ protocol::PeerId known_peer(Node& node, const std::string& word) {
 
 asio::awaitable<std::shared_ptr<Session>> reach_peer(Node& node, Request& request, std::string word,
                                                      bool yes) {
-  auto parsed = parse_word(word);
+  auto parsed = parse_word(node, word);
   if (auto* address = std::get_if<trust::Address>(&parsed)) {
     const auto where = *address;
     co_return co_await reach_address(node, request, where, yes);

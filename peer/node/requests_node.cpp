@@ -27,6 +27,9 @@ Json node_json(Node& node) {
   json["downloads"] = json_bytes(services.settings.downloads);
   json["hidden"] = services.settings.hidden;
   json["root"] = ::geteuid() == 0;
+  json["warnings"] = Json::array();
+  for (const auto& warning : services.settings.warnings)
+    json["warnings"].push_back(json_text(warning));
   return json;
 }
 
@@ -94,7 +97,7 @@ asio::awaitable<Json> do_attach(Node& node, Request& request) {
   const auto folder = bytes_of(arguments, "downloads");
   if (!folder.empty()) {
     check_downloads(folder);
-    node.services.settings.downloads = folder;
+    node.land_in(folder);
   } else if (flag_of(arguments, "lasting")) {
     check_downloads(node.services.settings.downloads);
   }

@@ -127,6 +127,14 @@ asio::awaitable<Json> do_history(Node& node, Request& request) {
   auto job = [&database, before, limit, peer] { return database.history(before, limit, peer); };
   auto rows = co_await async::run_on(node.services.database_thread, std::move(job));
   if (!rows) throw Failure(Exit::failed, rows.error().text());
+  // What was decided and the other side has not heard yet belongs here too.
+  for (const auto& [number, open] : node.offers.open()) {
+    const bool fits = (!peer || open->row.peer == *peer) && (before == 0 || number < before);
+    if (fits && is_settled(*open) && !open->is(state::active) && !open->is(state::partial))
+      rows->push_back(open->row);
+  }
+  std::ranges::sort(*rows, std::greater(), &storage::OfferRow::number);
+  if (rows->size() > limit) rows->resize(limit);
   // Pages of some rows each: a row with many failures is long.
   Json result;
   result["offers"] = Json::array();

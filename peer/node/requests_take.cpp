@@ -163,7 +163,8 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
   auto& pair = session->pair();
   open->id = get.request;
   open->peer = pair.id;
-  open->plan = std::move(plan);
+  open->plan = plan;
+  open->look_only = flag_of(arguments, "dry_run");
   auto& gets = node.exchange.open_gets();
   gets.push_back(open);
   pair.ledger.ask(get);
@@ -177,8 +178,13 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
     pair.session->flush();
   }
   // No limit of time: walking a large share may take long, and a lost session is dialled again.
-  while (!open->offer && open->error.empty() && !request.stopped())
+  while (!open->offer && !open->seen && open->error.empty() && !request.stopped())
     co_await node.services.changed.wait_for(kProgressEvery);
+  if (open->seen) {
+    Json result;
+    result["review"] = review_json(*open->seen, plan);
+    co_return result;
+  }
   if (!open->offer) {
     const bool unknown = open->error_code == protocol::wire_code(protocol::Errc::not_shared);
     const auto what = "get from " + node.contacts.called(pair.id) + ": ";
@@ -200,7 +206,8 @@ asio::awaitable<Json> do_list(Node& node, Request& request) {
   }
   auto session =
       co_await reach_peer(node, request, bytes_of(arguments, "peer"), flag_of(arguments, "yes"));
-  const auto show = [&request](const std::vector<protocol::ListedEntry>& page) {
+  const auto show = [](Request& to,
+                       std::vector<protocol::ListedEntry> page) -> asio::awaitable<void> {
     Json fields;
     fields["entries"] = Json::array();
     for (const auto& entry : page) {
@@ -211,10 +218,15 @@ asio::awaitable<Json> do_list(Node& node, Request& request) {
       one["mtime_ns"] = entry.mtime;
       fields["entries"].push_back(std::move(one));
     }
-    request.event("listing", std::move(fields));
+    to.event("listing", std::move(fields));
+    co_await to.room();  // a peer that lists without end is not listened to faster than it is read
+    if (to.stopped()) throw Failure(Exit::interrupted, "list: stopped");
   };
-  std::function<void(const std::vector<protocol::ListedEntry>&)> page = show;
-  co_await node.sharing.list(session->pair(), session, path, page);
+  std::function<asio::awaitable<void>(std::vector<protocol::ListedEntry>)> page =
+      [&request, show](std::vector<protocol::ListedEntry> entries) {
+        return show(request, std::move(entries));
+      };
+  co_await node.sharing.list(session->pair(), session, path, std::move(page));
   co_return Json::object();
 }
 

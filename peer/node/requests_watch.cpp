@@ -14,9 +14,6 @@ using Json = nlohmann::json;
 
 namespace {
 
-/// For looking at what a trusted contact gives before it is taken without asking.
-constexpr std::chrono::seconds kDecidingTime{5};
-
 /// Whose offers a watcher is shown.
 struct Filter {
   bool strangers = false;
@@ -69,7 +66,6 @@ class Watch {
  private:
   /// Those that were shown and are no longer waiting for an answer.
   void withdraw() {
-    std::erase_if(deciding_, [](const auto& one) { return !one.first->is(state::pending); });
     std::erase_if(shown_, [&](const OfferPtr& offer) {
       if (offer->is(state::pending) && !offer->ended()) return false;
       Json fields;
@@ -81,22 +77,11 @@ class Watch {
     });
   }
 
-  /// Whether the node is likely to be just about to take it without asking.
-  bool taken_alone(const OfferPtr& offer) {
-    const auto& row = offer->row;
-    const bool may = row.offer.get.has_value() ||
-                     (node_.contacts.is_trusted(row.peer) && row.offer.bytes <= kTrustedOfferBytes);
-    if (!may) return false;
-    const auto now = std::chrono::steady_clock::now();
-    const auto since = deciding_.emplace(offer, now).first->second;
-    return now - since < kDecidingTime;
-  }
-
   asio::awaitable<void> show_pending() {
     std::vector<OfferPtr> fresh;
     for (const auto& [number, offer] : node_.offers.open()) {
-      if (!offer->given() && offer->is(state::pending) && filter_.fits(node_, *offer) &&
-          !shown_.contains(offer) && !taken_alone(offer))
+      if (!offer->given() && offer->is(state::pending) && !offer->deciding &&
+          filter_.fits(node_, *offer) && !shown_.contains(offer))
         fresh.push_back(offer);
     }
     std::ranges::stable_sort(fresh, [&](const auto& a, const auto& b) {
@@ -144,7 +129,6 @@ class Watch {
   bool console_;
   std::set<OfferPtr> shown_;
   std::map<OfferPtr, std::string> followed_;
-  std::map<OfferPtr, std::chrono::steady_clock::time_point> deciding_;
   std::chrono::steady_clock::time_point last_{};
 };
 

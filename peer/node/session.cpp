@@ -17,8 +17,9 @@ using std::chrono::milliseconds;
 
 namespace {
 
-constexpr milliseconds kBufferPause{20};        ///< between looks for a free buffer
-constexpr std::size_t kOutboxBytes = 4u << 20;  ///< handed to the socket's queue at most
+constexpr milliseconds kBufferPause{20};  ///< between looks for a free buffer
+constexpr std::size_t kOutboxBytes = 256u
+                                     << 10;  ///< of control messages, handed to the socket's queue
 constexpr std::size_t kJoinedBytes =
     16 * 1024;  ///< a block this small travels in one TLS record with its header
 constexpr std::chrono::seconds kLastWords{

@@ -89,7 +89,8 @@ protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const 
   hello.port = port_;
   hello.instance = services_.instance;
   hello.dial = dial;
-  hello.limits.message_bytes = protocol::kMaxMessageBytes;
+  hello.limits.message_bytes =
+      contacts_.is_contact(pair.id) ? protocol::kMaxMessageBytes : protocol::kMinMessageBytes;
   return hello;
 }
 
@@ -111,21 +112,24 @@ bool Sessions::may_come_in(const protocol::PeerId& id, const std::string& networ
 void Sessions::welcome(asio::ip::tcp::socket socket) {
   std::error_code ignored;
   auto network = net::network_text(socket.remote_endpoint(ignored).address());
-  const auto here = handshakes_.find(network);
-  const bool many = here != handshakes_.end() && here->second >= kMaxHandshakesPerAddress;
-  if (stopping_ || connections_ >= kMaxConnections || many) {
+  if (stopping_ || connections_ >= kMaxConnections) {
     base::log(base::Level::warning, "sessions",
               "too many connections: one from " + network + " was closed");
     return;
   }
+  const auto here = [&](const Knocking& one) { return one.network == network; };
+  if (std::ranges::count_if(knocking_, here) >=
+      static_cast<std::ptrdiff_t>(kMaxHandshakesPerAddress))
+    std::ranges::find_if(knocking_, here)->stream->close();
+  if (knocking_.size() >= kMaxHandshakes) knocking_.front().stream->close();
   tasks_.spawn("welcome " + network, take_in(std::move(socket), network));
 }
 
 asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string network) {
   const Counted counted(connections_);
-  ++handshakes_[network];
   auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls,
                                                  net::TlsStream::Side::server);
+  const auto knock = knocking_.insert(knocking_.end(), {network, stream.get()});
   const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
   auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
   std::optional<Result<FirstWord>> word;
@@ -133,7 +137,7 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
     auto heard = co_await async::with_timeout(first_word(*stream), begin_by - steady_clock::now());
     word.emplace(std::move(heard));
   }
-  if (--handshakes_[network] == 0) handshakes_.erase(network);
+  knocking_.erase(knock);
   if (!shaken || !*word) {
     const auto why = shaken ? word->error().text() : shaken.error().text();
     base::log(base::Level::info, "sessions", "no session with " + stream->remote() + ": " + why);
@@ -151,7 +155,7 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
 /// Reads up to the end of the first message; a lane says `attach` there.
 asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream& stream) {
   FirstWord word;
-  protocol::FrameReader frames;
+  protocol::FrameReader frames(protocol::kMinMessageBytes);
   std::vector<std::byte> buffer(4096);
   for (;;) {
     auto got = co_await stream.read(buffer);
@@ -289,6 +293,7 @@ std::shared_ptr<Session> Sessions::begin(Pair& pair, std::unique_ptr<net::TlsStr
   auto session =
       std::make_shared<Session>(services_, pair, *this, std::move(stream), hello_for(pair, dial),
                                 std::move(first), std::move(address));
+  if (!contacts_.is_contact(pair.id)) session->talk().bound_output(kStrangerOutputBytes);
   sessions_.push_back(session);
   return session;
 }

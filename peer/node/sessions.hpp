@@ -113,8 +113,11 @@ class Sessions : public SessionUser {
   SessionUser& next_;
   std::map<protocol::PeerId, std::unique_ptr<Pair>> pairs_;
   std::list<std::shared_ptr<Session>> sessions_;
-  std::map<std::string, std::size_t>
-      handshakes_;  ///< by network_text(): connections not yet authenticated
+  struct Knocking {
+    std::string network;  ///< net::network_text()
+    net::TlsStream* stream;
+  };
+  std::list<Knocking> knocking_;  ///< not yet authenticated, oldest first
   std::size_t connections_ = 0;
   std::uint16_t port_ = 0;
   bool stopping_ = false;

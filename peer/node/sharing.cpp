@@ -120,7 +120,7 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
   if (list.path.empty()) {
     std::vector<storage::SharedPlace> places;
     for (const auto& [name, share] : shares_) {
-      if (may_see(pair.id, share)) places.push_back({name, share.folder});
+      if (may_see(pair.id, share)) places.push_back({name, share.folder, {}});
     }
     auto job = [places = std::move(places), cursor = list.cursor] {
       return storage::browse_shares(places, cursor);
@@ -135,8 +135,11 @@ asio::awaitable<void> Sharing::answer_list(Pair& pair, std::shared_ptr<Session> 
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
       co_return;
     }
-    auto job = [place = storage::SharedPlace{name, share->folder}, path = rest,
-                cursor = list.cursor] { return storage::browse(place, path, cursor); };
+    const auto& home = services_.home;
+    storage::SharedPlace place{name, share->folder, {home.data_folder, home.state_folder}};
+    auto job = [place = std::move(place), path = rest, cursor = list.cursor] {
+      return storage::browse(place, path, cursor);
+    };
     auto page = co_await async::run_on(services_.disk, std::move(job));
     if (!page) {
       refuse(*session, list.request, Errc::not_shared, "list", "not shared with you");
@@ -218,7 +221,7 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
 
 asio::awaitable<void> Sharing::list(
     Pair& pair, std::shared_ptr<Session> session, std::string path,
-    std::function<void(const std::vector<protocol::ListedEntry>&)> page) {
+    std::function<asio::awaitable<void>(std::vector<protocol::ListedEntry>)> page) {
   std::string cursor;
   do {
     protocol::List list;
@@ -242,7 +245,8 @@ asio::awaitable<void> Sharing::list(
       throw Failure(Exit::unknown, "list " + base::quoted(path) + " of " + who +
                                        ": it says: " + base::escaped(open->error));
     }
-    page(open->listing.entries);
+    auto shown = page(std::move(open->listing.entries));
+    co_await std::move(shown);
     const bool moved = open->listing.cursor != cursor;
     cursor = open->listing.cursor;
     if (!moved) break;  // a cursor that stands still would never end

@@ -29,8 +29,9 @@ class Sharing {
   asio::awaitable<bool> unshare(std::string name);
 
   /// Every page of a folder there, handed to `page`. Throws Failure.
-  asio::awaitable<void> list(Pair& pair, std::shared_ptr<Session> session, std::string path,
-                             std::function<void(const std::vector<protocol::ListedEntry>&)> page);
+  asio::awaitable<void> list(
+      Pair& pair, std::shared_ptr<Session> session, std::string path,
+      std::function<asio::awaitable<void>(std::vector<protocol::ListedEntry>)> page);
 
   void happened(Pair& pair, Session& session, protocol::Event event);
   asio::awaitable<void> stop();

@@ -1,6 +1,8 @@
 #include "node/taking.hpp"
 
 #include <algorithm>
+#include <asio/cancellation_state.hpp>
+#include <asio/this_coro.hpp>
 #include <utility>
 
 #include "async/run_on.hpp"
@@ -43,6 +45,8 @@ Taking::~Taking() { --services_.takings; }
 
 asio::awaitable<Taking::Ending> Taking::run() {
   const auto self = shared_from_this();
+  // It ends by stop(), so that it always joins its tasks and lanes.
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   Ending ending;
   async::TaskGroup tasks(services_.io.get_executor(), log_task_error);
   bool working = false;

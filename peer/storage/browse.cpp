@@ -100,7 +100,9 @@ Result<std::vector<std::string>> next_names(const Folder& folder, const std::str
   return names;
 }
 
-Result<Page> page_of(const Folder& folder, const std::string& after) {
+/// `absolute` is where the folder lies, without links.
+Result<Page> page_of(const Folder& folder, const std::string& absolute,
+                     const std::vector<std::string>& never, const std::string& after) {
   auto names = next_names(folder, after);
   if (!names) return std::move(names).error();
   Page page;
@@ -113,6 +115,7 @@ Result<Page> page_of(const Folder& folder, const std::string& after) {
       break;
     }
     last = name;
+    if (std::ranges::find(never, absolute + "/" + name) != never.end()) continue;
     const auto st = folder.stat(name);
     if (!st) continue;  // gone meanwhile
     if (auto entry = listed(std::move(name), *st)) page.entries.push_back(std::move(*entry));
@@ -172,7 +175,13 @@ Result<Page> browse(const SharedPlace& shared, const std::string& path, const st
   }
   auto folder = share->folder(path);
   if (!folder) return not_shared_or(std::move(folder).error());
-  auto page = page_of(*folder, *after);
+  const auto absolute = real_path(shared.folder) + (path.empty() ? "" : "/" + path);
+  std::vector<std::string> never;
+  for (const auto& one : shared.never)
+    if (auto real = real_path(one); !real.empty()) never.push_back(std::move(real));
+  if (std::ranges::any_of(never, [&](const auto& one) { return lies_in(absolute, one); }))
+    return not_shared();
+  auto page = page_of(*folder, absolute, never, *after);
   return page ? std::move(page) : not_shared_or(std::move(page).error());
 }
 

@@ -18,7 +18,8 @@ struct Page {
 /// A share as others see it.
 struct SharedPlace {
   std::string name;
-  std::string folder;  ///< absolute; may be a file
+  std::string folder;              ///< absolute; may be a file
+  std::vector<std::string> never;  ///< absolute folders that nobody sees: our own state
 };
 
 /// A page of the shares themselves, which come sorted by name; those that are not there now are

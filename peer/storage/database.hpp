@@ -62,6 +62,8 @@ struct OfferRow {
   std::uint64_t files_done = 0;
   std::uint64_t bytes_done = 0;
   std::uint64_t failed = 0;
+  std::uint64_t unreadable =
+      0;  ///< given: what was meant and could not be read when it was offered
   std::string
       outcome_text;  ///< reason of a rejection, of a failure; hostile if it came from the peer
   std::vector<std::string> delivered_to;  ///< absolute paths of the roots

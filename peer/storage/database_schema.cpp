@@ -75,6 +75,9 @@ CREATE TABLE counters (
 ) STRICT;
 INSERT INTO counters VALUES ('offer', 0);
 )sql",
+    R"sql(
+ALTER TABLE offers ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;  -- given: left out for that
+)sql",
 };
 
 }  // namespace

@@ -113,6 +113,7 @@ class Reviewing {
     if (entry.path.find('/') == std::string::npos) begin_root(entry);
     count(review_.all, entry);
     if (!chooser_.chooses(placed)) return;
+    ++review_.matched;
     flag(entry);
     if (refused(entry)) return;
     const There there = look(entry);

@@ -30,6 +30,7 @@ struct Review {
   protocol::ManifestTotals
       chosen;  ///< with this plan; counts what is already there under skip/update as not chosen
   protocol::ManifestTotals all;
+  std::uint64_t matched = 0;  ///< entries the plan's selection chooses, there already or not
   std::vector<protocol::Entry> largest;  ///< files, largest first, at most 5
   std::uint64_t hidden_count = 0;        ///< names beginning with a dot
   std::vector<std::string> hidden;       ///< paths, at most 5

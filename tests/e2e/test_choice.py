@@ -128,6 +128,13 @@ class Choice(Case):
         self.assertEqual(sorted(os.listdir(os.path.join(bob.downloads, "photos"))), ["a.jpg", "b.jpg", "sub"])
         self.assertIn("cancelled by bob", alice.run("wait", number, code=3).err)
 
+    def test_what_chooses_nothing_is_an_error(self):
+        alice, bob = self.pair()
+        alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
+        number = str(bob.await_pending())
+        self.assertIn("matches", bob.run("accept", number, "--only", "zzz*", code=2).err)
+        self.assertEqual([o["state"] for o in bob.offers()], ["pending"])
+
     def test_to_and_as(self):
         alice, bob = self.pair()
         tree, to = self.tree(alice), os.path.join(bob.folder, "elsewhere")

@@ -90,6 +90,29 @@ class Endings(Case):
             self.assert_same(os.path.join(alice.files, "d", name), os.path.join(bob.downloads, "d", name))
         self.assert_no_leftovers(bob.downloads)
 
+    def test_cancel_keeps_nothing_of_what_is_not_complete(self):
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
+        cancelled = bob.run("cancel", str(number), "--keep")
+        self.assertNotIn("kept", cancelled.out + cancelled.err)
+        proxy.release()
+        self.assertEqual(giving.finish().code, 3)
+        self.assertEqual(os.listdir(bob.downloads), [])
+
+    def test_accepted_again_is_followed(self):
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
+        again = bob.command("accept", str(number))
+        proxy.release()
+        self.assertEqual(again.finish().code, 0)
+        self.assertEqual(giving.finish().code, 0)
+
+    def test_what_is_still_to_be_said_is_history_already(self):
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
+        alice.kill()
+        proxy.cut()
+        giving.finish()
+        bob.run("cancel", str(number))
+        self.assertEqual([(o["number"], o["state"]) for o in bob.run("history", "--json").rows()], [(number, "cancelled")])
+
     def test_the_same_offer_twice_is_one(self):
         alice, bob = self.pair()
         path = alice.file("x", 1000)

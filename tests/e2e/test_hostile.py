@@ -1,5 +1,6 @@
 """A peer that does not keep to the protocol. After every case the peer is up, a friend's transfer works, and nothing outside the downloads
 folder has been touched."""
+import contextlib
 import hashlib
 import json
 import os
@@ -132,7 +133,7 @@ class Hostile(Case):
 
     def test_bad_json(self):
         for body in (b"", b"[]", b"{", b"null", b'\xef\xbb\xbf{"type":"ping"}', b'{"type":"ping"} x', b'{"type":"ping","type":"pong"}', b'{"type":"\xff"}',
-                     b'{"type":"\\ud800"}', b"[" * 200_000, b'{"a":' * 50_000, b'{"type":7}', b'{"type":null}', b"{}"):
+                     b'{"type":"\\ud800"}', b"[" * 60_000, b'{"a":' * 12_000, b'{"type":7}', b'{"type":null}', b"{}"):
             with self.subTest(body=body[:30]):
                 s = self.mallory()
                 s.tls.sendall(struct.pack(">I", len(body)) + body)
@@ -288,6 +289,42 @@ class Hostile(Case):
         self.assertEqual(taking.finish().code, 6)
         self.nothing_delivered("ever.bin")
         self.assert_no_leftovers(self.bob.downloads)
+
+    def test_a_giver_that_says_done(self):
+        s, number, taking = self.accepted(manifest_of(file("done.bin", 1000)), "said done")
+        s.hear("want")
+        s.say("closed", id=number, answers="done", outcome="done")
+        taken = taking.finish()
+        self.assertEqual(taken.code, 1, repr(taken))
+        self.nothing_delivered("done.bin")
+        self.assert_no_leftovers(self.bob.downloads)
+
+    def test_bad_lists_of_strangers_leave_nothing(self):
+        lines = manifest_of(*[file(f"{i:05}") for i in range(3000)], file("00000"))
+        for i in range(3):
+            s = self.session(self.bob, f"mallory{i}")
+            s.giving = secrets.token_hex(16)
+            s.say("offer", id=s.giving, title="x", files=3001, folders=0, links=0, bytes=0, expires=600,
+                  manifest={"bytes": len(lines), "sha256": hashlib.sha256(lines).hexdigest()})
+            while (m := s.hear("want", "reject"))["type"] == "want":
+                peer_client.serve_want(s, m, lines, [], [])
+            self.assertEqual(m["reason"], "bad_manifest")
+            s.tls.close()
+        self.assertEqual(self.bob.run("history", "--json").rows(), [])
+        self.bob.stop()
+        self.assertEqual(os.listdir(os.path.join(self.bob.home, "offers")), [])
+
+    def test_strangers_that_ask_and_do_not_read(self):
+        before = self.memory(self.bob)
+        flood = struct.pack(">I", 75) + b'{"type":"%s"}' % (b"x" * 64)
+        for i in range(6):
+            s = self.session(self.bob, f"mallory{i}")
+            s.tls.settimeout(1)
+            with contextlib.suppress(OSError):
+                for _ in range(400):
+                    s.tls.sendall(flood * 500)
+        if PATIENCE == 1:
+            self.assertLess(self.memory(self.bob) - before, 24 << 20)
 
     def test_a_flood_of_answers_without_bytes(self):
         size = 8 << 20

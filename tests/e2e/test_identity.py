@@ -137,6 +137,17 @@ class Identity(Case):
         bob.run("unblock", "alice")
         self.give(alice, bob, alice.file("y", 10))
 
+    def test_a_stranger_by_its_short_id(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        alice.run("offer", "--yes", bob.address, alice.file("x", 10), "--no-wait")
+        bob.await_pending()
+        short = alice.id()[:15]
+        self.assertIn(alice.id(), bob.run("id", short).out)
+        bob.run("block", short)
+        self.assertEqual(bob.offers(), [])
+        bob.run("unblock", short.lower())
+        self.assertEqual(bob.run("id", "AAAAAAA-BBBBBBB", code=None).code, 2)
+
     def test_contacts(self):
         alice, bob = self.pair()
         alice.run("rename", "bob", "robert")

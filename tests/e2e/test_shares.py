@@ -41,6 +41,21 @@ class Shares(Case):
         twice = bob.run("get", "alice", "things/sub", "things/sub/", cwd=here, code=2)
         self.assertIn("sub", twice.err)
 
+    def test_a_dry_run_fetches_nothing(self):
+        alice, bob = self.shared()
+        here = os.path.join(bob.folder, "here")
+        os.mkdir(here)
+        looked = bob.run("get", "alice", "pub", "-n", cwd=here)
+        self.assertIn("3 files", looked.out + looked.err)
+        self.assertEqual(os.listdir(here), [])
+        self.assertEqual(alice.offers() + bob.offers(), [])
+
+    def test_what_was_not_chosen_is_not_left_on_offer(self):
+        alice, bob = self.shared()
+        bob.run("get", "alice", "pub", "--only", "a.txt", "--to", os.path.join(bob.folder, "here"))
+        self.assertEqual(os.listdir(os.path.join(bob.folder, "here/pub")), ["a.txt"])
+        self.assertEqual(alice.offers() + bob.offers(), [])
+
     def test_with_somebody_else(self):
         alice, bob = self.pair()
         carol = self.peer("carol")

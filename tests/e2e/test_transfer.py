@@ -152,6 +152,31 @@ class Transfer(Case):
         alice.stop()
         self.assertEqual(os.listdir(os.path.join(alice.home, "spool")), [])
 
+    @unittest.skipIf(os.geteuid() != 0, "root makes itself another user here")
+    def test_what_cannot_be_read_is_no_success(self):
+        alice, bob = self.pair()
+        for name in ("d/readable", "d/secret"):
+            alice.file(name, 100)
+        folder = os.path.join(alice.files, "d")
+        alice.stop()
+        os.chmod(os.path.join(folder, "secret"), 0)
+        for path, folders, names in os.walk(alice.folder):
+            for name in folders + names:
+                os.chown(os.path.join(path, name), 12345, 12345, follow_symlinks=False)
+        os.chown(alice.folder, 12345, 12345)
+        os.chmod(self.folder, 0o755)
+        alice.user = 12345
+        alice.start()
+        given, _ = self.give(alice, bob, folder, code=None)
+        self.assertEqual(given.code, 8, repr(given))
+        self.assertIn("secret", given.err)
+        self.assertEqual(os.listdir(os.path.join(bob.downloads, "d")), ["readable"])
+        self.assertEqual(alice.run("wait", "1", code=None).code, 8)
+        alone = alice.run("offer", "bob", os.path.join(folder, "secret"), code=None)
+        self.assertIn("secret", alone.err)
+        self.assertIn("cannot be read", alone.err)
+        alice.stop()
+
     def test_receive_without_a_node(self):
         """The same code without `peer start`: a receiver that ends after one transfer, a giver that names its address."""
         alice, bob = self.peer("alice", False), self.peer("bob", False)

@@ -61,9 +61,9 @@ class Result:
 class Running:
     """A command in progress."""
 
-    def __init__(self, args, env, stdin=None, cwd=None):
+    def __init__(self, args, env, stdin=None, cwd=None, user=None):
         self.args = args
-        self.process = subprocess.Popen(args, env=env, cwd=cwd, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+        self.process = subprocess.Popen(args, env=env, cwd=cwd, user=user, group=user, stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         self.stdin = stdin
 
@@ -149,6 +149,7 @@ class Peer:
         for d in (self.home, self.downloads, self.files):
             os.makedirs(d, mode=0o700, exist_ok=True)
         self.port = free_port()
+        self.user = None  # of the processes; a number
         self.node = None
         self.log = []
         # Nothing of the user who runs the tests: HOME, XDG folders and PEER_* are the test's.
@@ -163,7 +164,7 @@ class Peer:
 
     def command(self, *args, stdin=None, cwd=None):
         """Starts `peer ARGS` and returns without waiting."""
-        return Running([PEER, *map(os.fspath, args)], self.env, stdin, cwd)
+        return Running([PEER, *map(os.fspath, args)], self.env, stdin, cwd, self.user)
 
     def run(self, *args, code=0, stdin=None, cwd=None, timeout=None):
         """Runs `peer ARGS` to its end, which must be the exit code `code` (None: any)."""
@@ -178,7 +179,7 @@ class Peer:
     def start(self, *options, port=None):
         """Runs `peer start` and returns when the node says that it is reachable."""
         args = [PEER, "start", "--port", str(port or self.port), "--listen", self.host, "--downloads", self.downloads, "--name", self.name, *options]
-        self.node = subprocess.Popen(args, env=self.env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.node = subprocess.Popen(args, env=self.env, user=self.user, group=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         ready = threading.Event()
         self.log = []
 

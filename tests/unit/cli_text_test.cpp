@@ -193,6 +193,14 @@ TEST_SUITE("cli text") {
     CHECK(line({std::chrono::seconds(2), 0}).find("MB/s") == std::string::npos);
   }
 
+  TEST_CASE("what could not be read is named at the end too") {
+    Json offer = transfer("out");
+    offer["state"] = "done";
+    offer["unreadable"] = 2;
+    CHECK(all(ending_lines(offer, {}, {})).find("2 entries could not be read here") !=
+          std::string::npos);
+  }
+
   TEST_CASE("the reason of a rejection is shown, escaped") {
     Json offer = transfer("out");
     offer["state"] = "rejected";
@@ -208,6 +216,7 @@ TEST_SUITE("cli text") {
     CHECK(code("done", 0) == ExitCode::done);
     CHECK(code("done", 1) == ExitCode::partly);
     CHECK(code("partial", 0) == ExitCode::done);
+    CHECK(exit_code_of({{"state", "done"}, {"unreadable", 1}}) == ExitCode::partly);
     CHECK(code("rejected", 0) == ExitCode::rejected);
     CHECK(code("expired", 0) == ExitCode::timed_out);
     CHECK(code("failed", 0) == ExitCode::failed);

@@ -633,7 +633,8 @@ TEST_SUITE("conversation") {
     Talk t;
     t.offered(1);
     t.hear(accept(1));
-    for (std::size_t i = 0; i < kMaxOpenWants; ++i) t.hear(Want{id(1), Of::stream, i, 1});
+    for (std::size_t i = 0; i < kServedSlack * kMaxOpenWants; ++i)
+      t.hear(Want{id(1), Of::stream, 1, 1});
     CHECK_FALSE(t.talk.over());
     t.hear(Want{id(1), Of::stream, 0, 1});
     t.check_fatal(Errc::too_much);
@@ -696,6 +697,20 @@ TEST_SUITE("conversation") {
     CHECK(t.said().empty());
     t.hear(block(1, 30, 10));
     t.check_fatal(Errc::bad_state);
+  }
+
+  TEST_CASE("only the taker knows that everything is here") {
+    Talk t;
+    t.taken_and_accepted(1);
+    t.hear(Closed{id(1), "done", Outcome::done});
+    CHECK(t.event<Settled>().outcome == Outcome::failed);
+  }
+
+  TEST_CASE("an error is never answered, not even one that cannot be read") {
+    Talk t;
+    t.hear_bytes(with_length(R"({"type":"error","code":7})"));
+    CHECK(t.said().empty());
+    CHECK(t.talk.over());
   }
 
   TEST_CASE("trouble of the giver ends our wants, trouble of the taker does not") {
@@ -846,13 +861,16 @@ TEST_SUITE("conversation") {
   }
 
   TEST_CASE("whoever asks and does not read the answers is left") {
-    Talk t;
-    const std::string ping = frame(Ping{});
-    while (!t.talk.over()) {
-      t.now += seconds(1);
-      for (int i = 0; i < 4'000; ++i) t.talk.received(std::as_bytes(std::span(ping)), t.now);
+    for (const std::string& question : {frame(Ping{}), with_length(R"({"type":"hullo"})")}) {
+      Talk t;
+      t.talk.bound_output(std::size_t{1} << 20);
+      for (int second = 0; second < 100 && !t.talk.over(); ++second) {
+        t.now += seconds(1);
+        for (int i = 0; i < 4'000; ++i) t.talk.received(std::as_bytes(std::span(question)), t.now);
+      }
+      CHECK(t.talk.over());
+      CHECK(t.talk.take_output().size() < (std::size_t{1} << 20) + kMaxMessageBytes);
     }
-    CHECK(t.talk.take_output().size() < kMaxWaitingOutput + kMaxMessageBytes);
   }
 
   TEST_CASE("a fatal error of theirs, and a broken connection, are the last event") {

@@ -190,7 +190,7 @@ TEST_SUITE("wants") {
     CHECK(lengths.add(want(1, 0, kMaxWantBytes)));
 
     ServedWants bytes;
-    for (std::size_t i = 0; i < kMaxOpenWantBytes / kMaxWantBytes; ++i)
+    for (std::size_t i = 0; i < kServedSlack * kMaxOpenWantBytes / kMaxWantBytes; ++i)
       CHECK(bytes.add(want(1, 0, kMaxWantBytes)));
     const auto one_more = bytes.add(want(1, 0, 1));
     REQUIRE_FALSE(one_more);
@@ -199,7 +199,8 @@ TEST_SUITE("wants") {
     CHECK(bytes.add(want(1, 0, 1)));
 
     ServedWants number;
-    for (std::size_t i = 0; i < kMaxOpenWants; ++i) CHECK(number.add(want(1, i, 1)));
+    for (std::size_t i = 0; i < kServedSlack * kMaxOpenWants; ++i)
+      CHECK(number.add(want(1, i, 1)));
     CHECK_FALSE(number.add(want(1, 0, 1)));
     number.drop(offer(1));
     CHECK(number.empty());

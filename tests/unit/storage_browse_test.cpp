@@ -31,7 +31,7 @@ TEST_SUITE("storage browse") {
     scratch.write("secret/x");
     scratch.set_times("share/b.txt", 1'000, 7);
     REQUIRE(::mkfifo((scratch / "share/fifo").c_str(), 0600) == 0);
-    const auto page = browse({"s", scratch / "share"}, "", "");
+    const auto page = browse({"s", scratch / "share", {}}, "", "");
     REQUIRE(page);
     CHECK(names(*page) == std::vector<std::string>{"a", "b.txt", "c"});
     CHECK(page->cursor.empty());
@@ -41,10 +41,11 @@ TEST_SUITE("storage browse") {
     CHECK(page->entries[1].mtime == 1'000'000'000'007);
     CHECK(page->entries[2].kind == Kind::link);
     CHECK(page->entries[2].size == 0);
-    CHECK(names(*browse({"s", scratch / "share"}, "a", "")) == std::vector<std::string>{"inner"});
-    CHECK(names(*browse({"s", scratch / "share"}, "a/inner", "")) ==
+    CHECK(names(*browse({"s", scratch / "share", {}}, "a", "")) ==
           std::vector<std::string>{"inner"});
-    CHECK(browse({"s", scratch / "share"}, "c", "")->entries[0].kind == Kind::link);
+    CHECK(names(*browse({"s", scratch / "share", {}}, "a/inner", "")) ==
+          std::vector<std::string>{"inner"});
+    CHECK(browse({"s", scratch / "share", {}}, "c", "")->entries[0].kind == Kind::link);
   }
 
   TEST_CASE("nothing outside is told from nothing at all") {
@@ -55,21 +56,30 @@ TEST_SUITE("storage browse") {
     for (const std::string path :
          {"../secret", "..", "none", "out/x", "f/x", "/etc", ".", "a//b", "fifo"}) {
       CAPTURE(path);
-      CHECK(browse({"s", scratch / "share"}, path, "").error().code == Errc::not_shared);
+      CHECK(browse({"s", scratch / "share", {}}, path, "").error().code == Errc::not_shared);
       CHECK(resolve_shared(scratch / "share", path).error().code == Errc::not_shared);
     }
     CHECK(resolve_shared(scratch / "share", "out").error().code == Errc::not_shared);
-    CHECK(browse({"s", scratch / "gone"}, "", "").error().code == Errc::not_shared);
+    CHECK(browse({"s", scratch / "gone", {}}, "", "").error().code == Errc::not_shared);
     CHECK(resolve_shared(scratch / "gone", "").error().code == Errc::not_shared);
   }
 
   TEST_CASE("a shared file is itself") {
     Scratch scratch;
     const auto file = scratch.write("doc.txt", "123");
-    CHECK(names(*browse({"letter", file}, "", "")) == std::vector<std::string>{"letter"});
-    CHECK(browse({"letter", file}, "x", "").error().code == Errc::not_shared);
+    CHECK(names(*browse({"letter", file, {}}, "", "")) == std::vector<std::string>{"letter"});
+    CHECK(browse({"letter", file, {}}, "x", "").error().code == Errc::not_shared);
     CHECK(*resolve_shared(file, "") == file);
     CHECK(resolve_shared(file, "x").error().code == Errc::not_shared);
+  }
+
+  TEST_CASE("our own state in a share is not there for others") {
+    Scratch scratch;
+    scratch.write("share/doc");
+    scratch.write("share/.peer/identity.pem");
+    const peer::storage::SharedPlace place{"s", scratch / "share", {scratch / "share/.peer"}};
+    CHECK(names(*browse(place, "", "")) == std::vector<std::string>{"doc"});
+    CHECK(browse(place, ".peer", "").error().code == Errc::not_shared);
   }
 
   TEST_CASE("the shares themselves are listed page by page, with what they are") {
@@ -77,9 +87,9 @@ TEST_SUITE("storage browse") {
     scratch.write("doc.txt", "text");
     scratch.write("music/one");
     using peer::storage::SharedPlace;
-    const std::vector<SharedPlace> few{{"letter", scratch / "doc.txt"},
-                                       {"lost", scratch / "unmounted"},
-                                       {"songs", scratch / "music"}};
+    const std::vector<SharedPlace> few{{"letter", scratch / "doc.txt", {}},
+                                       {"lost", scratch / "unmounted", {}},
+                                       {"songs", scratch / "music", {}}};
     const auto page = peer::storage::browse_shares(few, "");
     CHECK(names(page) == std::vector<std::string>{"letter", "songs"});
     CHECK(page.entries[0].kind == Kind::file);
@@ -89,7 +99,7 @@ TEST_SUITE("storage browse") {
 
     std::vector<SharedPlace> many;
     for (int i = 1000; i < 1400; ++i)
-      many.push_back({std::to_string(i) + std::string(250, 'x'), scratch / "music"});
+      many.push_back({std::to_string(i) + std::string(250, 'x'), scratch / "music", {}});
     std::size_t seen = 0;
     std::string cursor;
     do {
@@ -125,7 +135,7 @@ TEST_SUITE("storage browse") {
     std::vector<std::string> seen;
     std::string cursor;
     do {
-      const auto page = browse({"s", scratch / "s"}, "", cursor);
+      const auto page = browse({"s", scratch / "s", {}}, "", cursor);
       REQUIRE(page);
       CHECK(page->entries.size() <= protocol::kMaxListingEntries);
       for (const auto& name : names(*page)) seen.push_back(name);
@@ -134,6 +144,6 @@ TEST_SUITE("storage browse") {
       cursor = page->cursor;
     } while (!cursor.empty());
     CHECK(seen == all);
-    CHECK(browse({"s", scratch / "s"}, "", "not base64!").error().code == Errc::bad_message);
+    CHECK(browse({"s", scratch / "s", {}}, "", "not base64!").error().code == Errc::bad_message);
   }
 }
