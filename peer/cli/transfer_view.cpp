@@ -73,6 +73,10 @@ TransferView::Seen& TransferView::seen(const Json& offer) {
   return seen;
 }
 
+void TransferView::expect(const Json& offer) {
+  seen(offer).ended = true;  // nothing to show yet
+}
+
 bool TransferView::is_news(const Json& offer) const {
   const auto it = offers_.find(number_of(offer, "number"));
   return it == offers_.end() || it->second.offer != offer;
@@ -122,11 +126,6 @@ void TransferView::finish(const Json& offer) {
   for (const std::string& line : ending_lines(offer, timing, common_)) say(line);
   now.offer = nullptr;  // a console lives long
   show();
-}
-
-std::size_t TransferView::open() const {
-  return static_cast<std::size_t>(
-      std::ranges::count_if(offers_, [](const auto& entry) { return !entry.second.ended; }));
 }
 
 void TransferView::show() const {

@@ -46,14 +46,14 @@ class TransferView {
   using Clock = std::chrono::steady_clock;
   explicit TransferView(const Common& common) : common_(common) {}
 
+  /// An offer that waits for an answer here: whatever moves later is seen from its beginning.
+  void expect(const Json& offer);
   /// Whether the offer differs from what update() saw last.
   bool is_news(const Json& offer) const;
   /// A progress event. True if with it the offer ended, the first time that is seen.
   bool update(const Json& offer);
   /// The last word about an offer, said once.
   void finish(const Json& offer);
-  /// How many are on the way or wait for an answer.
-  std::size_t open() const;
 
  private:
   struct Seen {

@@ -65,6 +65,7 @@ void Watch::event(const Json& message) {
 }
 
 void Watch::arrived(const Json& offer, const Json& review) {
+  view_.expect(offer);
   if (common_.json) {
     Json row = offer;
     row["review"] = review;
