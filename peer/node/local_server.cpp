@@ -58,7 +58,9 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     socket_.close(ignored);
   }
 
+  /// What it asks from now on is not answered: it asks the next node again.
   void close() {
+    closing_ = true;
     std::error_code ignored;
     socket_.shutdown(Socket::shutdown_receive, ignored);  // what it is still to be told goes out
   }
@@ -134,7 +136,7 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
       node_.services.changed.notify_all();
       return;
     }
-    if (!json.contains("do")) return;
+    if (!json.contains("do") || closing_) return;
     auto request = std::make_shared<Request>(*this, number, std::move(json));
     open_[number] = request;
     requests_.spawn("request", serve(std::move(request)));
@@ -168,6 +170,7 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
   async::Event writable_;
   async::Event answered_;
   bool gone_ = false;
+  bool closing_ = false;
   bool broken_ = false;
   async::TaskGroup requests_;
 };
@@ -233,7 +236,7 @@ asio::awaitable<void> LocalServer::run() {
     Socket socket(node_.services.io);
     auto [error] =
         co_await acceptor_.async_accept(socket, asio::experimental::as_tuple(asio::use_awaitable));
-    if (error == asio::error::operation_aborted) co_return;
+    if (error == asio::error::operation_aborted || !acceptor_.is_open()) co_return;
     if (error) {
       co_await node_.services.changed.wait_for(std::chrono::milliseconds(100));
       continue;
