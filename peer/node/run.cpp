@@ -97,7 +97,6 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
 int run(const RunOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
   ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error of its write, not our end
-  ::umask(022);
   Ready ready(options.ready_fd);
   base::log_to(options.home.log_file);
   if (options.verbose) base::log_to_stderr(base::Level::debug);

@@ -10,9 +10,7 @@
 #include "async/with_timeout.hpp"
 #include "base/text.hpp"
 #include "net/dial.hpp"
-#include "net/endpoint_text.hpp"
 #include "node/tasks.hpp"
-#include "protocol/frame.hpp"
 
 namespace peer::node {
 
@@ -23,16 +21,6 @@ namespace {
 
 constexpr char kAgent[] = "peer/" PEER_VERSION;
 constexpr std::chrono::milliseconds kLook{50};
-
-class Counted {
- public:
-  explicit Counted(std::size_t& count) : count_(count) { ++count_; }
-  Counted(const Counted&) = delete;
-  ~Counted() { --count_; }
-
- private:
-  std::size_t& count_;
-};
 
 }  // namespace
 
@@ -92,92 +80,6 @@ protocol::Hello Sessions::hello_for(const Pair& pair, std::uint64_t dial) const 
   hello.limits.message_bytes =
       contacts_.is_contact(pair.id) ? protocol::kMaxMessageBytes : protocol::kMinMessageBytes;
   return hello;
-}
-
-// ---- coming in
-
-bool Sessions::may_come_in(const protocol::PeerId& id, const std::string& network) const {
-  if (id == services_.identity->id() || contacts_.is_blocked(id)) return false;
-  if (contacts_.is_contact(id)) return true;
-  std::size_t all = 0;
-  std::size_t here = 0;
-  for (const auto& session : sessions_) {
-    if (contacts_.is_contact(session->pair().id)) continue;
-    ++all;
-    if (session->remote_network() == network) ++here;
-  }
-  return all < kMaxStrangerSessions && here < kMaxStrangerSessionsPerAddress;
-}
-
-void Sessions::welcome(asio::ip::tcp::socket socket) {
-  std::error_code ignored;
-  auto network = net::network_text(socket.remote_endpoint(ignored).address());
-  if (stopping_ || connections_ >= kMaxConnections) {
-    base::log(base::Level::warning, "sessions",
-              "too many connections: one from " + network + " was closed");
-    return;
-  }
-  const auto here = [&](const Knocking& one) { return one.network == network; };
-  if (std::ranges::count_if(knocking_, here) >=
-      static_cast<std::ptrdiff_t>(kMaxHandshakesPerAddress))
-    std::ranges::find_if(knocking_, here)->stream->close();
-  if (knocking_.size() >= kMaxHandshakes) knocking_.front().stream->close();
-  tasks_.spawn("welcome " + network, take_in(std::move(socket), network));
-}
-
-asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::string network) {
-  const Counted counted(connections_);
-  auto stream = std::make_unique<net::TlsStream>(std::move(socket), *services_.tls,
-                                                 net::TlsStream::Side::server);
-  const auto knock = knocking_.insert(knocking_.end(), {network, stream.get()});
-  const auto begin_by = steady_clock::now() + protocol::kHandshakeTime;
-  auto shaken = co_await async::with_timeout(stream->handshake(), protocol::kHandshakeTime);
-  std::optional<Result<FirstWord>> word;
-  if (shaken) {
-    auto heard = co_await async::with_timeout(first_word(*stream), begin_by - steady_clock::now());
-    word.emplace(std::move(heard));
-  }
-  knocking_.erase(knock);
-  if (!shaken || !*word) {
-    const auto why = shaken ? word->error().text() : shaken.error().text();
-    base::log(base::Level::info, "sessions", "no session with " + stream->remote() + ": " + why);
-  } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id, network)) {
-    auto said = std::move(**word);
-    if (said.attach) {
-      co_await take_lane(pair(id), std::move(stream), std::move(said));
-    } else {
-      auto session = begin(pair(id), std::move(stream), 0, std::move(said.bytes), {});
-      co_await run_session(session);
-    }
-  }
-}
-
-/// Reads up to the end of the first message; a lane says `attach` there.
-asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream& stream) {
-  FirstWord word;
-  protocol::FrameReader frames(protocol::kMinMessageBytes);
-  std::vector<std::byte> buffer(4096);
-  for (;;) {
-    auto got = co_await stream.read(buffer);
-    if (!got) co_return std::move(got).error();
-    if (*got == 0)
-      co_return Error(std::make_error_code(std::errc::connection_reset),
-                      "closed before a first message");
-    const auto bytes = std::span<const std::byte>(buffer).first(*got);
-    auto taken = frames.feed(bytes);
-    word.bytes.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-    if (!taken) co_return std::move(word);  // the conversation says what is wrong with it
-    const auto body = frames.next();
-    if (!body) continue;
-    auto message = protocol::decode(*body);
-    if (!message) co_return std::move(word);
-    if (auto* attach = std::get_if<protocol::Attach>(&*message)) {
-      word.attach = *attach;
-      word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken,
-                        bytes.size() - *taken);
-    }
-    co_return std::move(word);
-  }
 }
 
 // ---- going out

@@ -84,11 +84,7 @@ std::vector<bool> Holdings::written(const RangeSet& parts, const std::vector<Ran
 
 void Holdings::settled(const RangeSet& parts) {
   const std::lock_guard lock(mutex_);
-  RangeSet good;
-  add_common(good, parts, in_flight_);
-  in_flight_.remove(good);
-  settling_.remove(good);
-  have_.add(good);
+  settle(parts, in_flight_);
 }
 
 RangeSet Holdings::suspected(Range range) const {
@@ -104,12 +100,16 @@ std::vector<bool> Holdings::rehashed(const RangeSet& parts, const std::vector<Ra
 
 void Holdings::settled_rehashed(const RangeSet& parts) {
   const std::lock_guard lock(mutex_);
+  resumed_ += settle(parts, suspect_);
+}
+
+std::uint64_t Holdings::settle(const RangeSet& parts, RangeSet& from) {
   RangeSet good;
-  add_common(good, parts, suspect_);
-  suspect_.remove(good);
+  add_common(good, parts, from);
+  from.remove(good);
   settling_.remove(good);
   have_.add(good);
-  resumed_ += good.length();
+  return good.length();
 }
 
 void Holdings::end_of_suspects() {

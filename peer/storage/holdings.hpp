@@ -52,6 +52,8 @@ class Holdings {
   std::uint64_t resumed_bytes() const;
 
  private:
+  /// Moves what of `parts` lies in `from` to what is here; how many bytes. With the mutex held.
+  std::uint64_t settle(const protocol::RangeSet& parts, protocol::RangeSet& from);
   std::vector<bool> whole(const std::vector<protocol::Range>& files) const;
 
   mutable std::mutex mutex_;

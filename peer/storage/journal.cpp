@@ -180,14 +180,7 @@ Result<void> Journal::append(JournalRecord record) {
   record.boot = boot_;
   std::array<std::byte, kRecordBytes> bytes;
   encode(record, bytes.data());
-  const std::lock_guard lock(mutex_);
-  auto written = write_all(fd_.get(), bytes.data(), bytes.size(), end_);
-  if (!written) {
-    (void)!::ftruncate(fd_.get(), static_cast<off_t>(end_));
-    return std::move(written).error();
-  }
-  end_ += bytes.size();
-  return {};
+  return append(bytes);
 }
 
 Result<void> Journal::append(std::vector<JournalRecord> records) {
@@ -196,6 +189,10 @@ Result<void> Journal::append(std::vector<JournalRecord> records) {
     records[i].boot = boot_;
     encode(records[i], bytes.data() + i * kRecordBytes);
   }
+  return append(bytes);
+}
+
+Result<void> Journal::append(std::span<const std::byte> bytes) {
   const std::lock_guard lock(mutex_);
   auto written = write_all(fd_.get(), bytes.data(), bytes.size(), end_);
   if (!written) {

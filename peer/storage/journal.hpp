@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -90,6 +91,7 @@ class Journal {
  private:
   Journal(Fd fd, std::uint64_t end, std::uint64_t boot)
       : fd_(std::move(fd)), end_(end), boot_(boot) {}
+  Result<void> append(std::span<const std::byte> bytes);  ///< of whole records
 
   Fd fd_;
   mutable std::mutex mutex_;

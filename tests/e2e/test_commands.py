@@ -185,6 +185,12 @@ class Commands(Case):
         self.assertNotEqual(broken.code, 0)
         self.assertIn("config.toml", broken.err)
 
+    def test_settings_read_again_keep_what_start_was_told(self):
+        alice = self.peer("alice")
+        alice.run("config", "on_clash", "skip")
+        status, = [r for r in alice.run("status", "--json").rows() if r["type"] in ("node", "status")]
+        self.assertEqual(status["downloads"], alice.downloads)
+
     def test_history(self):
         alice, bob = self.pair()
         self.give(alice, bob, alice.file("x", 10))

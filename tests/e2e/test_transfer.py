@@ -52,6 +52,19 @@ class Transfer(Case):
         self.assert_same(tree, os.path.join(bob.downloads, "tree"))
         self.assert_no_leftovers(bob.downloads)
 
+    def test_the_umask_of_whoever_receives_counts(self):
+        alice, bob = self.peer("alice"), self.peer("bob", False)
+        before = os.umask(0o077)
+        self.addCleanup(os.umask, before)
+        bob.start()
+        os.umask(before)
+        alice.add(bob)
+        bob.run("add", "alice", "--id", alice.id())
+        os.chmod(alice.file("d/script", 10), 0o755)
+        self.give(alice, bob, os.path.join(alice.files, "d"))
+        self.assertEqual(os.stat(os.path.join(bob.downloads, "d")).st_mode & 0o777, 0o700)
+        self.assertEqual(os.stat(os.path.join(bob.downloads, "d/script")).st_mode & 0o777, 0o700)
+
     def test_odd_names_arrive_as_they_are(self):
         alice, bob = self.pair()
         tree = os.fsencode(os.path.join(alice.files, "names"))
