@@ -85,6 +85,42 @@ class Client(Case):
         self.assert_same(os.path.join(tree, "big"), os.path.join(got, "big"))
         self.client("--to", got, alice.address, "get", "stuff/nothing", code=10)
 
+    def test_client_gets_on_after_a_cut(self):
+        alice = self.peer("alice")
+        proxy = Proxy(alice.port)
+        self.addCleanup(proxy.close)
+        path = alice.file("big", 48 << 20)
+        alice.run("add", "snake", "--id", self.client_id())
+        alice.run("share", path, "--as", "big")
+        got = os.path.join(self.folder, "got")
+        os.mkdir(got)
+        proxy.hold(24 << 20, back=True)
+        first = self.client_running("--to", got, proxy.address, "get", "big")
+        proxy.wait_held()
+        proxy.cut()
+        self.assertNotEqual(first.finish().code, 0)
+        sent = proxy.counts[True]
+        self.client("--to", got, proxy.address, "get", "big")
+        self.assert_same(path, os.path.join(got, "big"))
+        self.assertLess(proxy.counts[True] - sent, 32 << 20)
+        self.assert_no_leftovers(got)
+
+    def test_client_gives_on_after_a_cut(self):
+        bob = self.peer("bob")
+        proxy = Proxy(bob.port)
+        self.addCleanup(proxy.close)
+        path = bob.file("big", 48 << 20)
+        first = self.client_running(proxy.address, "offer", path)
+        number = bob.await_pending()
+        proxy.hold(24 << 20)
+        taking = bob.command("accept", str(number))
+        proxy.wait_held()
+        proxy.cut()
+        self.assertNotEqual(first.finish().code, 0)
+        self.client(proxy.address, "offer", path)  # the same offer: nobody is asked again
+        self.assertEqual(taking.finish().code, 0)
+        self.assert_same(path, os.path.join(bob.downloads, "big"))
+
     def test_client_is_rejected(self):
         bob = self.peer("bob")
         giving = self.client_running(bob.address, "offer", bob.file("x", 10))

@@ -355,11 +355,13 @@ class Case(unittest.TestCase):
         certificate = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE"):])
         return peer_client.peer_id_text(hashlib.sha256(certificate).digest())
 
-    def session(self, peer, home="client", **kw):
-        """A session of the Python client with `peer`."""
-        s = peer_client.Session(peer.address, os.path.join(self.folder, home), **kw)
-        s.tls.settimeout(12 * PATIENCE)  # less than the 15 s after which the other side pings
+    def session(self, peer, home="client", hello=True, name=""):
+        """A session of the Python client with `peer`; without `hello` a connection on which nothing has been said."""
+        s = peer_client.Session(peer.address, os.path.join(self.folder, home))
         self.addCleanup(s.tls.close)
+        if hello:
+            s.hello(name)
+        s.tls.settimeout(12 * PATIENCE)  # less than the 15 s after which the other side pings
         return s
 
     def assert_same(self, a, b, **kw):
