@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 
 #include "base/text.hpp"
+#include "base/unicode.hpp"
 #include "cli/command_error.hpp"
 #include "cli/json_fields.hpp"
 
@@ -53,6 +55,28 @@ void write_stdout(std::string_view text, bool flush) {
   if (!ok) output_failed(errno);
 }
 
+/// JSON in which what a terminal would obey or not show stands as escapes; it means the same.
+std::string visible_json(const std::string& json) {
+  std::string out;
+  for (std::size_t at = 0; at < json.size();) {
+    const auto c = base::character_at(json, at);
+    if (!c.valid || c.value < 0x7F || !base::is_invisible(c.value)) {
+      out.append(json, at, c.bytes);
+    } else {
+      std::array<char, 16> text{};
+      const auto value = static_cast<unsigned>(c.value);
+      if (value < 0x10000)
+        std::snprintf(text.data(), text.size(), "\\u%04x", value);
+      else
+        std::snprintf(text.data(), text.size(), "\\u%04x\\u%04x",
+                      0xD800 + ((value - 0x10000) >> 10), 0xDC00 + ((value - 0x10000) & 0x3FF));
+      out += text.data();
+    }
+    at += c.bytes;
+  }
+  return out;
+}
+
 winsize terminal_size() {
   winsize size{};
   if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0) return {};
@@ -79,7 +103,8 @@ void print(std::string_view line) {
 
 void print_row(std::string_view type, const Json& fields) {
   clear_status();
-  const std::string body = public_json(fields).dump(-1, ' ', false, Json::error_handler_t::replace);
+  const std::string body =
+      visible_json(public_json(fields).dump(-1, ' ', false, Json::error_handler_t::replace));
   std::string row = "{\"v\":1,\"type\":\"";
   row.append(type).append("\"");
   if (body.size() > 2) row.append(",").append(body, 1, body.size() - 2);

@@ -53,6 +53,7 @@ Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
   data.of = want.of;
   data.offset = want.offset;
   data.length = piece->length;
+  if (want.of == protocol::Of::stream) answer.current = reader.current();
   if (piece->kind == Piece::Kind::zeros) {
     if (form.zeros) {
       data.until = piece->hole_end;

@@ -15,6 +15,7 @@ struct Answer {
   std::optional<protocol::Data> data;
   std::optional<protocol::Gone> gone;
   std::optional<Error> error;
+  std::string current;  ///< with `data` of the stream: path of the file that it ends in
 };
 
 /// What both `hello`s allow in answers.

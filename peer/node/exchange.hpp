@@ -88,7 +88,8 @@ class Exchange : public SessionUser {
   void block_came(Pair& pair, Session& session, IncomingBlock block) override;
   asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
                                                               protocol::OfferId id) override;
-  void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) override;
+  void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
+                  std::string current) override;
   bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
                  net::RawConnection connection) override;
   bool expects_lane(Pair& pair, const protocol::OfferId& id) override;

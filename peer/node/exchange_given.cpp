@@ -42,10 +42,12 @@ asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair
   co_return offer->source;
 }
 
-void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) {
+void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
+                          std::string current) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return;
   offer->sent_bytes += bytes;
+  offer->current = std::move(current);
   offer->row.bytes_done = std::min(offer->row.bytes_done + bytes, offer->row.offer.bytes);
   offer->meter.sample(offer->sent_bytes, steady_clock::now());
 }
@@ -137,8 +139,10 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
   slot->session = session.get();
   auto& io = services_.io;
   GivingLane::Hooks hooks;
-  hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes) {
-    asio::post(io, [this, &pair, id, bytes] { bytes_sent(pair, id, bytes); });
+  hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes, std::string current) {
+    asio::post(io, [this, &pair, id, bytes, current = std::move(current)]() mutable {
+      bytes_sent(pair, id, bytes, std::move(current));
+    });
   };
   hooks.wanted = [this, &io, &pair, id = offer->row.id] {
     asio::post(io, [this, &pair, id] { wanted(pair, id); });

@@ -128,7 +128,7 @@ bool GivingLane::collect_wants() {
 
 bool GivingLane::answer(std::span<std::byte> buffer) {
   const auto want = *wants_.next();
-  const auto found = read_answer(*reader_, want, buffer, form_);
+  auto found = read_answer(*reader_, want, buffer, form_);
   if (found.error) {
     base::log(base::Level::error, "lane", found.error->text());
     return false;
@@ -144,7 +144,7 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
   const auto header = protocol::frame(data);
   if (!stream_.write(std::as_bytes(std::span(header)), kLaneStallMs)) return false;
   if (data.payload() > 0 && !stream_.write(buffer.first(data.length), kLaneStallMs)) return false;
-  hooks_.sent(data.length);
+  hooks_.sent(data.length, std::move(found.current));
   return true;
 }
 

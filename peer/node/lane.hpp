@@ -56,7 +56,7 @@ class GivingLane final : public Lane {
  public:
   struct Hooks {
     std::function<void()> wanted;
-    std::function<void(std::uint64_t bytes)> sent;
+    std::function<void(std::uint64_t bytes, std::string current)> sent;
     std::function<void()> ended;
   };
   GivingLane(net::RawConnection connection, protocol::OfferId id,

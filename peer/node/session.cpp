@@ -336,6 +336,8 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
     flush();
   } else {
     send_block(*found.data, std::move(block));
+    if (want.of == protocol::Of::stream)
+      user_.bytes_sent(pair_, want.id, found.data->length, std::move(found.current));
   }
 }
 
@@ -363,7 +365,6 @@ void Session::send_block(const protocol::Data& data, base::BlockPool::Block bloc
   }
   outbox_.push_back(std::move(out));
   writable_.notify_all();
-  if (data.of == protocol::Of::stream) user_.bytes_sent(pair_, data.id, data.length);
   flush();
 }
 

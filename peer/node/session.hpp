@@ -45,7 +45,9 @@ class SessionUser {
   /// The files of an offer of ours that this peer may be sent; none if there is no such offer.
   virtual asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
                                                                       protocol::OfferId id) = 0;
-  virtual void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes) = 0;
+  /// Of a given offer; `current` is the path of the file they end in.
+  virtual void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
+                          std::string current) = 0;
   /// A lane for this offer; false: not wanted, the connection is dropped.
   virtual bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
                          net::RawConnection connection) = 0;

@@ -298,6 +298,7 @@ void Sessions::session_ended(Pair& pair, Session& session, std::vector<protocol:
       pair.session->flush();
     }
   }
+  if (session.greeted()) contacts_.seen(pair.id, pair.calls_itself, session.dialled_at());
   next_.session_ended(pair, session, std::move(unanswered));
   if (!pair.session && !stopping_ && has_business(pair)) keep_trying(pair);
   services_.changed.notify_all();

@@ -111,6 +111,8 @@ class FileReader final : public Source::Reader {
     return data(filled);
   }
 
+  const std::string& current() const override { return file_.entry.path; }
+
   Result<std::size_t> read_manifest(std::uint64_t offset, std::span<std::byte> buffer) override {
     return read_fully(shared_->manifest.get(), offset, buffer,
                       shared_->shown + "/" + kManifestFile);

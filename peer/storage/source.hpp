@@ -39,6 +39,8 @@ class Source {
     /// the record itself), never one file's.
     virtual Result<Piece> read(std::uint64_t offset, std::uint64_t length,
                                std::span<std::byte> buffer) = 0;
+    /// Path of the file that the latest read() ended in; empty before the first.
+    virtual const std::string& current() const = 0;
     /// Bytes of the manifest.
     virtual Result<std::size_t> read_manifest(std::uint64_t offset,
                                               std::span<std::byte> buffer) = 0;

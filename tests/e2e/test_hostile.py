@@ -403,6 +403,14 @@ class Hostile(Case):
         self.assertEqual(set(os.listdir(self.bob.downloads)), set(names))
         self.assertNotIn("\x1b", "".join(self.bob.log))
 
+    def test_json_holds_nothing_a_terminal_obeys(self):
+        self.alice.run("offer", "bob", self.alice.file("a\u009b31m\u202egnp\u2028x\x7f", 1), "--no-wait")
+        number = self.bob.await_pending()
+        rows = self.bob.run("offers", str(number), "--json")
+        for character in "\x1b\u009b\u202e\u2028\x7f":
+            self.assertNotIn(character, rows.out)
+        self.assertIn("a\u009b31m\u202egnp\u2028x\x7f", [r.get("path") for r in rows.rows()])
+
     def test_alice_by_name_is_not_alice(self):
         s = self.session(self.bob, "mallory", name="alice")
         self.addCleanup(s.tls.close)
