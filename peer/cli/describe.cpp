@@ -98,7 +98,7 @@ std::string away_text(const Json& offer) {
   if (!flag_of(offer, "away")) return {};
   const std::string who = peer_name(object_of(offer, "peer"));
   const bool moves = text_of(offer, "state") == "active" || text_of(offer, "state") == "preparing";
-  return who + " is away" + (moves ? "; goes on when " + who + " is back" : "");
+  return moves ? who + " is away; goes on when " + who + " is back" : "not connected to " + who;
 }
 
 std::string trouble_text(const Json& offer) {
