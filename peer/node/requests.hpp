@@ -86,6 +86,7 @@ enum class WantOffer { incoming, outgoing, any };
 OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want);
 /// One that has ended too, by number.
 asio::awaitable<OfferPtr> select_any_offer(Node& node, std::string selector);
+asio::awaitable<OfferPtr> select_incoming(Node& node, std::string selector);
 
 // follow.cpp
 /// Whether nothing more is to be waited for: ended, or a round of it.

@@ -91,7 +91,15 @@ asio::awaitable<Json> follow_one(Node& node, Request& request, OfferPtr offer) {
 
 asio::awaitable<Json> do_accept(Node& node, Request& request) {
   const auto& arguments = request.arguments();
-  auto offer = select_offer(node, bytes_of(arguments, "offer"), WantOffer::incoming);
+  auto offer = co_await select_incoming(node, bytes_of(arguments, "offer"));
+  if (offer->ended() ||
+      offer->is(state::done)) {  // what was accepted and has arrived is told once more
+    if (!offer->is(state::done))
+      throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) +
+                                      " cannot be accepted: it has ended (" + offer->row.state +
+                                      "); peer history tells more");
+    co_return co_await follow_one(node, request, std::move(offer));
+  }
   auto plan = plan_of(node, arguments);
   // Its list may still be on its way.
   while (offer->is(state::preparing) && !request.stopped())

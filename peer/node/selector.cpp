@@ -69,6 +69,16 @@ OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want) {
   return found.front();
 }
 
+asio::awaitable<OfferPtr> select_incoming(Node& node, std::string selector) {
+  const auto number = as_number(selector);
+  if (!number || node.offers.find(*number))
+    co_return select_offer(node, selector, WantOffer::incoming);
+  auto offer = co_await select_any_offer(node, selector);
+  if (offer->given())
+    throw Failure(Exit::usage, "offer " + selector + " is one you made, and has ended");
+  co_return offer;
+}
+
 asio::awaitable<OfferPtr> select_any_offer(Node& node, std::string selector) {
   const auto number = as_number(selector);
   if (!number || node.offers.find(*number)) co_return select_offer(node, selector, WantOffer::any);

@@ -104,6 +104,14 @@ class Endings(Case):
         proxy.release()
         self.assertEqual(again.finish().code, 0)
         self.assertEqual(giving.finish().code, 0)
+        # Once more when it is over: the same, and nothing happens.
+        self.assertIn("verified", bob.run("accept", str(number)).err)
+        self.assertEqual(os.listdir(bob.downloads), ["big"])
+        rejected = alice.command("offer", "bob", alice.file("y", 10))
+        number = str(bob.await_pending())
+        bob.run("reject", number)
+        rejected.finish()
+        self.assertIn("rejected", bob.run("accept", number, code=1).err)
 
     def test_what_is_still_to_be_said_is_history_already(self):
         alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
