@@ -49,9 +49,10 @@ const Spec& cancel_spec() {
   static const Spec instance{
       "cancel",
       "cancel [OFFER] [--keep]",
-      "End an offer or a transfer, whichever side it is from; the other side is told. Files that "
-      "are complete stay, unfinished ones are removed. Without OFFER: the only one that is open.",
-      {{"keep", nullptr, "keep what has arrived of unfinished files, and say where"}},
+      "End an offer or a transfer, whichever side it is from; the other side is told. What has "
+      "arrived and is not delivered yet is removed; what an earlier accept took stays. Without "
+      "OFFER: the only one that is open.",
+      {{"keep", nullptr, "put the files that are complete in their place, and say where"}},
       "peer cancel 3",
       "10 no such offer",
       0,
@@ -126,7 +127,7 @@ ExitCode run_cancel(std::span<char*> args) {
   say("offer " + std::to_string(number_of(result, "number")) + " is cancelled");
   for (const Json& path : array_of(result, "kept")) say("kept: " + base::quoted(bytes_from(path)));
   if (const auto removed = number_of(result, "removed_bytes"); removed > 0)
-    say(base::size_text(removed) + " of unfinished files removed");
+    say(base::size_text(removed) + " that had arrived removed");
   return ExitCode::done;
 }
 

@@ -122,6 +122,8 @@ std::string progress_line(const Json& offer, std::size_t columns, std::chrono::s
   const std::string number = std::to_string(number_of(offer, "number"));
   const bool incoming = text_of(offer, "direction") == "in";
   const std::string away = away_text(offer);
+  if (const std::string trouble = trouble_text(offer); state == "preparing" && !trouble.empty())
+    return clipped("the list of offer " + number + " from " + who + ": " + trouble, columns);
   if (state == "preparing")
     return clipped((incoming ? "fetching the list of offer " + number + " from " + who
                              : "scanning for offer " + number + " to " + who) +
@@ -172,8 +174,8 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
   } else if (state == "cancelled") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " was cancelled" +
                     because);
-    if (const auto files = number_of(offer, "files_done"); files > 0 && incoming)
-      lines.push_back(base::count_of(files, "file") + " had arrived before: " + landed_at(offer));
+    if (incoming && !array_of(offer, "delivered").empty())
+      lines.push_back("what was taken before stays: " + landed_at(offer));
   } else if (state == "expired") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who +
                     " expired before it was answered");

@@ -99,14 +99,9 @@ void Exchange::restore() {
     offer->from_stranger = !contacts_.is_contact(row.peer);
     auto taken = taken_from(row);
     const auto where = taken.state;
-    const auto chosen = taken.accept ? taken.accept->bytes : 0;
     pair.ledger.restore(std::move(taken));
     if (where == protocol::TakenOffer::State::accepted) {
-      auto plan = plan_from_json(row.options);
-      std::uint64_t missing = 0;  // if it does not fit any more, the disk will tell
-      const auto left = chosen - std::min(row.bytes_done, chosen);
-      services_.space.reserve(row.id, plan.folder, left, missing);
-      start_taking(offer, std::move(plan));
+      go_on_taking(offer, plan_from_json(row.options));
     } else if (where == protocol::TakenOffer::State::cancelling && !row.options.empty()) {
       tasks_.spawn("clear", clear_left(offer));
     } else if (where == protocol::TakenOffer::State::open && !row.manifest_here) {

@@ -128,6 +128,7 @@ class Exchange : public SessionUser {
   asio::awaitable<bool> trusted_to_come(OfferPtr offer);
   asio::awaitable<void> carry_out(OfferPtr offer);
   void start_taking(const OfferPtr& offer, storage::LandingPlan plan);
+  void go_on_taking(const OfferPtr& offer, storage::LandingPlan plan);
   void delivered(const OfferPtr& offer, const storage::Intake::Delivered& result);
   void taking_failed(const OfferPtr& offer, const std::string& text);
 

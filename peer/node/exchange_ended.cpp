@@ -189,7 +189,7 @@ void Exchange::cancel_all_with(const protocol::PeerId& peer) {
     if (told) {
       end(offer, std::string(offer->row.state));
     } else {
-      end(offer, state::cancelled, "this peer was blocked or forgotten");
+      end(offer, state::cancelled, "the other side was blocked or forgotten here");
     }
   }
 }

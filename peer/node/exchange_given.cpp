@@ -30,16 +30,17 @@ asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair
                                                                       protocol::OfferId id) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) co_return nullptr;
-  if (!offer->source) {
-    auto job = [folder = offer->folder] { return storage::Source::open(folder); };
-    auto opened = co_await async::run_on(services_.disk, std::move(job));
-    if (!opened) {
-      base::log(base::Level::error, "exchange", opened.error().text());
-      co_return nullptr;
-    }
-    if (!offer->source) offer->source = std::move(*opened);
+  if (auto source = offer->source.lock()) co_return source;
+  auto job = [folder = offer->folder] { return storage::Source::open(folder); };
+  auto opened = co_await async::run_on(services_.disk, std::move(job));
+  if (!opened) {
+    base::log(base::Level::error, "exchange", opened.error().text());
+    co_return nullptr;
   }
-  co_return offer->source;
+  if (auto meanwhile = offer->source.lock()) co_return meanwhile;
+  std::shared_ptr<storage::Source> source = std::move(*opened);
+  offer->source = source;
+  co_return source;
 }
 
 void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,

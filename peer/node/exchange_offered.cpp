@@ -238,6 +238,8 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
   } catch (const Failure& failure) {
     get->error = failure.text();
     get->exit = failure.exit();
+    // Asked for once, and not taken: it does not wait among the offers.
+    if (offer->is(state::pending)) reject(offer, "declined", "it could not be taken");
   }
   services_.changed.notify_all();
   co_return true;

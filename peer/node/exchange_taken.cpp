@@ -75,7 +75,17 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   auto& row = offer->row;
   const auto called = "offer " + std::to_string(row.number);
   if (offer->taking) {  // the same answer again
-    if (offer->taking->paused()) offer->taking->resume();
+    if (!offer->taking->paused() || offer->clearing) co_return;
+    if (!offer->trouble_is_ours) {
+      offer->taking->resume();
+      co_return;
+    }
+    // The folder may be another one than it was: all is looked at anew, as after a restart.
+    auto same = offer->taking->plan();
+    offer->taking->stop();
+    while (offer->taking) co_await services_.changed.wait();
+    if (offer->is(state::active) && !offer->clearing && !offer->ended() && !stopping_)
+      go_on_taking(offer, std::move(same));
     co_return;
   }
   if (!(offer->is(state::pending) || offer->is(state::partial))) {
@@ -181,6 +191,15 @@ void Exchange::start_taking(const OfferPtr& offer, storage::LandingPlan plan) {
   offer->taking = std::make_shared<Taking>(services_, offers_, pair, offer, std::move(plan),
                                            taken ? taken->round : 1);
   tasks_.spawn("take", carry_out(offer));
+}
+
+void Exchange::go_on_taking(const OfferPtr& offer, storage::LandingPlan plan) {
+  const auto* taken = sessions_->pair(offer->row.peer).ledger.find_taken(offer->row.id);
+  const auto chosen = taken && taken->accept ? taken->accept->bytes : 0;
+  const auto left = chosen - std::min(offer->row.bytes_done, chosen);
+  std::uint64_t missing = 0;  // if it does not fit any more, the disk will tell
+  services_.space.reserve(offer->row.id, plan.folder, left, missing);
+  start_taking(offer, std::move(plan));
 }
 
 asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {

@@ -96,6 +96,14 @@ Json offer_json(Node& node, const OfferRecord& offer) {
       json["failures"].push_back(std::move(entry));
     }
   }
+  if (offer.trouble && (offer.is(state::active) || offer.is(state::preparing))) {
+    Json trouble;
+    trouble["code"] = json_text(offer.trouble->code);
+    trouble["text"] = json_text(offer.trouble->text);
+    trouble["missing"] = offer.trouble->missing;
+    trouble["ours"] = offer.trouble_is_ours;
+    json["trouble"] = std::move(trouble);
+  }
   if (!offer.is(state::active)) return json;
   auto total = row.offer.bytes;
   if (offer.taking && offer.taking->intake()) {
@@ -115,14 +123,6 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   const auto pair = pairs.find(row.peer);
   if (pair != pairs.end() && pair->second->session) json["route"] = pair->second->session->remote();
   json["lanes"] = offer.lanes;
-  if (offer.trouble) {
-    Json trouble;
-    trouble["code"] = json_text(offer.trouble->code);
-    trouble["text"] = json_text(offer.trouble->text);
-    trouble["missing"] = offer.trouble->missing;
-    trouble["ours"] = offer.trouble_is_ours;
-    json["trouble"] = std::move(trouble);
-  }
   return json;
 }
 

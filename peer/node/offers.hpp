@@ -49,9 +49,9 @@ struct OfferRecord {
   storage::OfferRow row;
   std::string folder;  ///< its manifest, catalogue and journal
   bool from_stranger = false;
-  std::string stranger_address;              ///< Session::remote_network(); bounds are per address
-  std::shared_ptr<storage::Source> source;   ///< given, once somebody wanted it
-  std::shared_ptr<Taking> taking;            ///< taken, while it is carried out
+  std::string stranger_address;           ///< Session::remote_network(); bounds are per address
+  std::weak_ptr<storage::Source> source;  ///< given, while somebody wants it: it holds files open
+  std::shared_ptr<Taking> taking;         ///< taken, while it is carried out
   std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
   std::chrono::steady_clock::time_point trouble_since{};

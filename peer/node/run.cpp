@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <asio/co_spawn.hpp>
@@ -25,6 +26,15 @@ namespace {
 
 constexpr std::chrono::seconds kFirstClient{
     10};  ///< a node nobody turns to after it was started goes away again
+
+/// As many open files as the system lets this process have: each connection and transfer takes
+/// some.
+void raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 /// Held for as long as the node lives; holds its pid for others to read.
 class HomeLock {
@@ -96,6 +106,7 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
 
 int run(const RunOptions& options) {
   ::signal(SIGPIPE, SIG_IGN);
+  raise_open_files();
   ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error of its write, not our end
   Ready ready(options.ready_fd);
   base::log_to(options.home.log_file);

@@ -149,7 +149,8 @@ void Session::take_events() {
         announced_.push_back({asked, {}, std::move(gone->gone)});
         continue;
       }
-      if (std::holds_alternative<protocol::Wanted>(event)) wanted_.notify_all();
+      if (std::holds_alternative<protocol::Wanted>(event) || !readers_.empty())
+        wanted_.notify_all();
       user_.happened(pair_, *this, std::move(event));
     }
   }
@@ -284,13 +285,16 @@ asio::awaitable<void> Session::serve_loop() {
   while (!talk_.over()) {
     const auto want = talk_.served().next();
     if (!want) {
+      // Nobody's files are held open for longer than they are wanted.
+      std::erase_if(readers_, [&](const auto& entry) {
+        const auto* given = pair_.ledger.find_given(entry.first);
+        return !given || given->state != protocol::GivenOffer::State::accepted;
+      });
       co_await wanted_.wait();
       continue;
     }
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
-    std::erase_if(readers_,
-                  [&](const auto& entry) { return !pair_.ledger.find_given(entry.first); });
     co_await answer(*want);
   }
 }

@@ -1,5 +1,8 @@
 #include "storage/delivery.hpp"
 
+#include <fcntl.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -196,6 +199,9 @@ class Delivery {
 
   Result<void> fail_root(const Root& root, Error error) {
     if (!is_entry_error(error.code)) return error;
+    // A folder that may not be written into now is trouble of the disk, not of one entry.
+    const int destination = s_.staging->destination().fd();
+    if (::faccessat(destination, ".", W_OK | X_OK, AT_EACCESS) != 0) return error;
     return fail_root(root, reason_of(error));
   }
 

@@ -5,6 +5,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 import unittest
 
 from peers import Case
@@ -180,7 +181,7 @@ class Faults(Case):
         os.mkdir(disk)
         if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk], capture_output=True).returncode:
             self.skipTest("mounting a small tmpfs needs root")
-        self.addCleanup(subprocess.run, ["umount", "-l", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
         return disk
 
     def test_an_offer_that_does_not_fit_is_refused(self):
@@ -215,6 +216,30 @@ class Faults(Case):
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
+
+    @unittest.skipUnless(os.geteuid() == 0, "mounting a small tmpfs needs root")
+    def test_what_was_given_is_not_held_open(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(alice, 8)
+        with open(os.path.join(disk, "pic"), "wb") as f:
+            f.write(os.urandom(6 << 20))
+        self.give(alice, bob, os.path.join(disk, "pic"))
+        end = time.monotonic() + 20
+        while subprocess.run(["umount", disk], capture_output=True).returncode and time.monotonic() < end:
+            time.sleep(0.05)
+        self.assertFalse(os.path.ismount(disk))
+
+    def test_the_receiving_folder_is_made_anew(self):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2, accept=("--to", os.path.join(self.folder, "bob/target")))
+        target = os.path.join(self.folder, "bob/target")
+        shutil.rmtree(target)
+        os.mkdir(target)
+        proxy.release()
+        stopped = bob.run("wait", str(number), code=None)
+        if stopped.code:
+            bob.run("accept", str(number))
+        self.assert_same(path, os.path.join(target, "big.bin"))
+        self.assert_no_leftovers(target)
 
     def test_the_staging_folder_goes_away(self):
         alice, bob, proxy, number, path = self.half_way(BIG // 2)

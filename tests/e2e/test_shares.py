@@ -56,6 +56,11 @@ class Shares(Case):
         self.assertEqual(os.listdir(os.path.join(bob.folder, "here/pub")), ["a.txt"])
         self.assertEqual(alice.offers() + bob.offers(), [])
 
+    def test_a_get_that_fails_leaves_nothing_on_offer(self):
+        alice, bob = self.shared()
+        bob.run("get", "alice", "pub", "--only", "zzz*", "--to", bob.folder, code=2)
+        self.assertEqual(alice.offers() + bob.offers(), [])
+
     def test_with_somebody_else(self):
         alice, bob = self.pair()
         carol = self.peer("carol")
