@@ -16,6 +16,7 @@
 
 #include "protocol/frame.hpp"
 #include "protocol/ledger.hpp"
+#include "protocol/limits.hpp"
 #include "protocol/message.hpp"
 #include "protocol/precedence.hpp"
 #include "protocol/wants.hpp"
@@ -103,16 +104,6 @@ using Event = std::variant<Greeted, LaneAttached, Offered, Accepted, Rejected, F
                            Settled, RoundClosed, Wanted, DataComing, EntryGone, Checked,
                            CheckAnswered, ListAsked, ListingCame, GetAsked, Troubled, Over>;
 
-/// The average of kMaxMessagesPerSecond is taken over this long.
-inline constexpr std::chrono::seconds kMessageRateSpan{10};
-/// Answers waiting in take_output() for a peer that asks and does not read; more ends the session.
-/// A caller takes output no faster than it is written.
-inline constexpr std::size_t kMaxWaitingOutput = std::size_t{16} << 20;
-/// `get`s of one session that are known again when they come twice.
-inline constexpr std::size_t kMaxGetsRemembered = 1'024;
-/// Unanswered `check`s of one side.
-inline constexpr std::size_t kMaxOpenChecks = kMaxOpenWants;
-
 class Conversation {
  public:
   /// `ledger` outlives the conversation. We dialled if `ours.dial` is not 0; then our `hello` is
@@ -147,7 +138,9 @@ class Conversation {
   // ---- to the caller
 
   std::vector<Event> take_events();
-  std::string take_output();  ///< control bytes to send, possibly none
+  /// Control bytes to send, possibly none. Taken no faster than they are written, so that what
+  /// waits is bounded (kMaxWaitingOutput).
+  std::string take_output();
   bool over() const { return over_; }
   const std::optional<Hello>& theirs() const { return theirs_; }
   const Hello& ours() const { return ours_; }

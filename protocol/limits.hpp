@@ -81,9 +81,24 @@ inline constexpr std::size_t kSessionBlockBytes =
     256 * 1024;                                ///< so that control messages pass between blocks
 inline constexpr std::uint32_t kMaxLanes = 8;  ///< of one transfer
 
+/// Open wants inside named holes are free, but not without number. The giver lets in more than a
+/// taker may have open, since it counts a little earlier.
+inline constexpr std::size_t kMaxHoleWantsAsked = 4 * kMaxOpenWants;
+inline constexpr std::size_t kMaxHoleWantsServed = 2 * kMaxHoleWantsAsked;
+/// How much more a giver lets be open than a taker may ask: wants that were on their way when an
+/// `error` ended them count here again, and there no longer.
+inline constexpr std::uint64_t kServedSlack = 2;
+/// Rests of holes remembered on one connection. The giver, who hears of a want later than it named
+/// the hole, remembers more of them than a taker may use.
+inline constexpr std::size_t kMaxHolesAsked = 1'024;
+inline constexpr std::size_t kMaxHolesServed = 4'096;
+/// Wants that ended before their answer and whose blocks may still be on their way.
+inline constexpr std::size_t kMaxLateWants = 2 * kMaxOpenWants;
+
 // Time
 inline constexpr seconds kHandshakeTime{
-    10};  ///< from TCP connect to the other side's `hello` or `attach`, in all
+    10};  ///< accepting: from TCP connect to the other side's `hello` or `attach`, in all;
+          ///< dialling: for the handshake, and once more for the `hello`
 inline constexpr seconds kPingAfter{15};  ///< of silence from the other side
 inline constexpr seconds kSilenceLimit{
     45};  ///< no byte for so long: two pings missed and a slow Wi-Fi roam
@@ -95,6 +110,13 @@ inline constexpr seconds kCrossedPing{
 
 // What one side may send before it is called noise
 inline constexpr std::size_t kMaxMessagesPerSecond =
-    5'000;  ///< control messages, averaged over ten seconds
+    5'000;  ///< control messages, averaged over kMessageRateSpan
+inline constexpr seconds kMessageRateSpan{10};
+/// Answers that wait for a peer that asks and does not read; more ends the session.
+inline constexpr std::size_t kMaxWaitingOutput = std::size_t{16} << 20;
+/// `get`s of one session that are known again when they come twice.
+inline constexpr std::size_t kMaxGetsRemembered = 1'024;
+/// Unanswered `check`s of one side.
+inline constexpr std::size_t kMaxOpenChecks = kMaxOpenWants;
 
 }  // namespace peer::protocol

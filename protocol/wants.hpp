@@ -8,26 +8,13 @@
 #include <utility>
 #include <vector>
 
+#include "protocol/limits.hpp"
 #include "protocol/message.hpp"
 #include "protocol/ranges.hpp"
 
 /// The books of one connection about wants and their answers (PROTOCOL.md "Wants and data"). Used
 /// on sessions and on lanes.
 namespace peer::protocol {
-
-/// Open wants inside named holes are free, but not without number. The giver lets in more than a
-/// taker may have open, since it counts a little earlier.
-inline constexpr std::size_t kMaxHoleWantsAsked = 4 * kMaxOpenWants;
-inline constexpr std::size_t kMaxHoleWantsServed = 2 * kMaxHoleWantsAsked;
-/// How much more a giver lets be open than a taker may ask: wants that were on their way when an
-/// `error` ended them count here again, and there no longer.
-inline constexpr std::uint64_t kServedSlack = 2;
-/// Rests of holes remembered on one connection. The giver, who hears of a want later than it named
-/// the hole, remembers more of them than a taker may use.
-inline constexpr std::size_t kMaxHolesAsked = 1'024;
-inline constexpr std::size_t kMaxHolesServed = 4'096;
-/// Wants that ended before their answer and whose blocks may still be on their way.
-inline constexpr std::size_t kMaxLateWants = 2 * kMaxOpenWants;
 
 /// The holes of streams that `data` with `until` named and that were not answered yet.
 class NamedHoles {

@@ -104,7 +104,8 @@ class Commands(Case):
         alice, bob = self.pair()
         self.assertEqual(alice.run("cancel", code=10).code, 10)
         alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
-        waiting = alice.command("wait")
+        waiting = alice.command("wait", "--json")
+        self.assertIn(b"progress", waiting.process.stdout.readline())  # it has found its offer
         bob.await_pending()
         bob.run("reject", "--block")
         self.assertEqual(waiting.finish().code, 3)
