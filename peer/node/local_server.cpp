@@ -260,9 +260,14 @@ asio::awaitable<void> LocalServer::serve(std::shared_ptr<LocalClient> client) {
   node_.services.changed.notify_all();
 }
 
-asio::awaitable<void> LocalServer::close() {
+void LocalServer::stop_accepting() {
   std::error_code ignored;
   acceptor_.close(ignored);
+}
+
+asio::awaitable<void> LocalServer::close() {
+  std::error_code ignored;
+  stop_accepting();
   for (const auto& client : clients_) client->close();
   while (!clients_.empty()) co_await node_.services.changed.wait_for(std::chrono::milliseconds(20));
   tasks_.cancel();

@@ -50,6 +50,7 @@ class LocalServer {
   Result<void>
   open();  ///< binds, mode 0600; a socket left by a node that died is replaced (we hold the lock)
   asio::awaitable<void> run();  ///< until close()
+  void stop_accepting();
   asio::awaitable<void> close();
   std::size_t clients() const { return clients_.size(); }
   bool had_client() const { return had_client_; }

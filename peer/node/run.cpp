@@ -98,6 +98,7 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
     if (!server.had_client() && std::chrono::steady_clock::now() - begin < kFirstClient) continue;
     break;
   }
+  server.stop_accepting();  // who comes from now on asks the next node
   stopping = true;
   stop.notify_all();
 }
