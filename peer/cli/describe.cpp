@@ -204,6 +204,9 @@ std::vector<std::string> node_lines(const Json& node) {
                                     base::quoted(bytes_of(node, "downloads"))};
   if (flag_of(node, "root"))
     lines.emplace_back("warning: running as root: whatever is accepted is written as root");
+  for (const Json& warning : array_of(node, "warnings"))
+    if (warning.is_string())
+      lines.push_back("warning: " + base::escaped(warning.get<std::string>()));
   return lines;
 }
 

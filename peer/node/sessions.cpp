@@ -20,7 +20,6 @@ using std::chrono::steady_clock;
 namespace {
 
 constexpr char kAgent[] = "peer/" PEER_VERSION;
-constexpr std::chrono::milliseconds kLook{50};
 
 }  // namespace
 

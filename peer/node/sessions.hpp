@@ -85,6 +85,7 @@ class Sessions : public SessionUser {
   void session_ended(Pair& pair, Session& session, std::vector<protocol::Want> unanswered) override;
 
  private:
+  static constexpr std::chrono::milliseconds kLook{50};  ///< between looks at what may have changed
   struct FirstWord {
     std::optional<protocol::Attach>
         attach;         ///< else a `hello`, or something the conversation will refuse

@@ -10,10 +10,6 @@ namespace peer::node {
 
 using std::chrono::steady_clock;
 
-namespace {
-constexpr std::chrono::milliseconds kLook{50};
-}  // namespace
-
 asio::awaitable<void> Sessions::take_lane(Pair& pair, std::unique_ptr<net::TlsStream> stream,
                                           FirstWord word) {
   const auto& attach = *word.attach;

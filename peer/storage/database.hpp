@@ -58,7 +58,7 @@ struct OfferRow {
   std::string say;  ///< the accept, done, reject, cancel to repeat: JSON, one a line; maybe empty
   bool manifest_here = false;      ///< taken: fetched, judged, stored
   std::vector<std::string> paths;  ///< given: as the user gave them, absolute
-  std::string options;  ///< JSON: scan options of a given offer, landing plan of a taken one
+  std::string options;             ///< JSON: landing plan of a taken offer, once accepted
   std::uint64_t files_done = 0;
   std::uint64_t bytes_done = 0;
   std::uint64_t failed = 0;

@@ -186,6 +186,14 @@ class Commands(Case):
         self.assertNotEqual(broken.code, 0)
         self.assertIn("config.toml", broken.err)
 
+    def test_a_misspelt_setting_is_told(self):
+        alice = self.peer("alice", False)
+        with open(os.path.join(alice.home, "config.toml"), "w") as f:
+            f.write('offer_from = "contacts"\n')
+        started = alice.run("start", "--port", str(alice.port), "--downloads", alice.downloads, "--background")
+        self.assertIn("offer_from", started.err)
+        self.assertIn("offers_from", started.err)
+
     def test_settings_read_again_keep_what_start_was_told(self):
         alice = self.peer("alice")
         alice.run("config", "on_clash", "skip")

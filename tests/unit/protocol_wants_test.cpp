@@ -199,8 +199,7 @@ TEST_SUITE("wants") {
     CHECK(bytes.add(want(1, 0, 1)));
 
     ServedWants number;
-    for (std::size_t i = 0; i < kServedSlack * kMaxOpenWants; ++i)
-      CHECK(number.add(want(1, i, 1)));
+    for (std::size_t i = 0; i < kServedSlack * kMaxOpenWants; ++i) CHECK(number.add(want(1, i, 1)));
     CHECK_FALSE(number.add(want(1, 0, 1)));
     number.drop(offer(1));
     CHECK(number.empty());
