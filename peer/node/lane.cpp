@@ -16,6 +16,8 @@ constexpr std::size_t kInputBytes =
     4096;                     ///< messages of a lane are small; raw bytes do not pass through here
 constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back
 
+constexpr std::chrono::milliseconds kTellEvery{50};  ///< of what was sent
+
 /// The giver said what cannot be, in contrast to trouble with our disk.
 bool is_theirs(const Error& error) { return error.code.category() == protocol::category(); }
 
@@ -144,8 +146,17 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
   const auto header = protocol::frame(data);
   if (!stream_.write(std::as_bytes(std::span(header)), kLaneStallMs)) return false;
   if (data.payload() > 0 && !stream_.write(buffer.first(data.length), kLaneStallMs)) return false;
-  hooks_.sent(data.length, std::move(found.current));
+  tell_sent(data.length, std::move(found.current));
   return true;
+}
+
+/// Not every block: the control thread would wake a thousand times a second for it.
+void GivingLane::tell_sent(std::uint64_t bytes, std::string current) {
+  untold_bytes_ += bytes;
+  const auto now = std::chrono::steady_clock::now();
+  if (!wants_.empty() && now - told_ < kTellEvery) return;
+  told_ = now;
+  hooks_.sent(std::exchange(untold_bytes_, 0), std::move(current));
 }
 
 // ---- the taker's end

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -68,6 +69,7 @@ class GivingLane final : public Lane {
   void work() override;
   bool collect_wants();
   bool answer(std::span<std::byte> buffer);
+  void tell_sent(std::uint64_t bytes, std::string current);
 
   protocol::OfferId id_;
   std::shared_ptr<storage::Source> source_;
@@ -76,6 +78,8 @@ class GivingLane final : public Lane {
   std::uint64_t block_bytes_;
   Hooks hooks_;
   protocol::ServedWants wants_;
+  std::uint64_t untold_bytes_ = 0;
+  std::chrono::steady_clock::time_point told_;
 };
 
 /// The taker's end: wants what the intake lacks and stores what comes.
