@@ -160,6 +160,8 @@ class Conversation {
   void want(const Want& want);
   const AskedWants& asked() const { return asked_; }
   const ServedWants& served() const { return served_; }
+  /// What served().next() asks for has to wait; the next offer's turn.
+  void pass_turn() { served_.pass(); }
   /// The framed header to send, its raw bytes right behind; answers the head of served().next().
   /// Zeros only if both_have("zeros"). Not once over.
   std::string data_header(const Data& data);

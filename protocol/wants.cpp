@@ -231,6 +231,12 @@ void ServedWants::uncount(const Asked& asked) {
   }
 }
 
+void ServedWants::pass() {
+  if (turns_.size() < 2) return;
+  turns_.push_back(turns_.front());
+  turns_.pop_front();
+}
+
 void ServedWants::advance(std::uint64_t length) {
   assert(!turns_.empty());
   const Key key = turns_.front();

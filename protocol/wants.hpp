@@ -100,6 +100,9 @@ class ServedWants {
   std::optional<Want> next() const;
   /// `length` bytes of next() were answered; the turn passes on.
   void advance(std::uint64_t length);
+  /// It cannot be answered now: the turn passes on.
+  void pass();
+  std::size_t turns() const { return turns_.size(); }
   /// `next` was answered with zeros up to `until`: wants inside that hole are free.
   void name_hole(const OfferId& id, Range hole);
   /// An `error` ended what is open of this offer. Its holes stay free: wants for them may be on

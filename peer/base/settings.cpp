@@ -12,6 +12,7 @@
 #include <string_view>
 
 #include "base/home.hpp"
+#include "base/rate_limit.hpp"
 #include "base/settings_file.hpp"
 #include "base/text.hpp"
 #include "base/unicode.hpp"
@@ -49,6 +50,9 @@ class Category : public std::error_category {
         return "hidden is true or false";
       case SettingsErrc::bad_on_clash:
         return "on_clash is \"rename\", \"skip\", \"update\" or \"overwrite\"";
+      case SettingsErrc::bad_limit:
+        return "limit is a speed such as \"20M\" or \"500k\" (bytes a second, at least 1k), or "
+               "\"none\"";
       case SettingsErrc::not_editable:
         return "the file is written in a way that only a person can "
                "change";
@@ -141,6 +145,13 @@ bool read_on_clash(const toml::node& node, Settings& out) {
   return read_word(node, {"rename", "skip", "update", "overwrite"}, out.on_clash);
 }
 
+bool read_limit(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::string>();
+  if (!value || !parse_rate(*value)) return false;
+  out.limit = *value;
+  return true;
+}
+
 std::string listed(const std::vector<std::string>& values) {
   std::string out = "[";
   for (const std::string& value : values) {
@@ -183,6 +194,10 @@ constexpr std::array kSettings{
             [](const Settings& s) { return toml_string(s.on_clash); },
             "what becomes of a file whose name is taken: \"rename\", \"skip\", \"update\" or "
             "\"overwrite\""},
+    Setting{"limit", Form::text, SettingsErrc::bad_limit, read_limit,
+            [](const Settings& s) { return toml_string(s.limit); },
+            "how fast all transfers together may go, each way: \"20M\" (bytes a second) or "
+            "\"none\""},
 };
 
 const Setting* find_setting(std::string_view key) {

@@ -29,6 +29,7 @@ enum class SettingsErrc {
   bad_offers_from,
   bad_hidden,
   bad_on_clash,
+  bad_limit,
   not_editable,
 };
 std::error_code make_error_code(SettingsErrc code);
@@ -43,6 +44,7 @@ struct Settings {
   std::string offers_from = "anyone";  ///< or "contacts"
   bool hidden = false;
   std::string on_clash = "rename";
+  std::string limit = "none";  ///< for parse_rate(): of all transfers together, each way
 
   /// Keys in the file that mean nothing here, each as a whole sentence to show.
   std::vector<std::string> warnings;

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <cxxopts.hpp>
 
+#include "base/rate_limit.hpp"
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
 #include "cli/output.hpp"
@@ -230,6 +231,14 @@ std::optional<std::uint16_t> Arguments::port(const std::string& name) const {
   return port;
 }
 
+std::optional<std::uint64_t> Arguments::limit() const {
+  if (!given("limit")) return std::nullopt;
+  const auto rate = base::parse_rate(bytes("limit"));
+  if (!rate)
+    fail("--limit takes a speed such as 20M or 500k (bytes a second, at least 1k), or none");
+  return rate;
+}
+
 std::string Arguments::word(std::size_t i) const {
   if (i >= words_.size()) return {};
   if (!protocol::is_utf8(words_[i])) fail(base::quoted(words_[i]) + " is not valid UTF-8");
@@ -250,11 +259,19 @@ const std::vector<Option>& landing_options() {
       {"on-clash", "RULE",
        "when a name is taken: rename (default), skip, update (where size or date differ) or "
        "overwrite"},
+      limit_option(),
   };
   return options;
 }
 
 Option dry_run_option() { return {"n,dry-run", nullptr, "only say what would be done"}; }
+
+Option limit_option() {
+  return {
+      "limit", "RATE",
+      "go no faster: 20M, 500k (bytes a second) or none; given again for a running transfer, it "
+      "holds from then on"};
+}
 
 Option no_wait_option() {
   return {"no-wait", nullptr, "print the number and return; needs a running peer start"};

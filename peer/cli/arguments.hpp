@@ -64,6 +64,8 @@ class Arguments {
   /// Like bytes(), but UTF-8 (else a usage error).
   std::string text(const std::string& name) const;
   std::optional<std::uint16_t> port(const std::string& name) const;
+  /// --limit in bytes a second, 0 for "none".
+  std::optional<std::uint64_t> limit() const;
   /// The words that are no options, any bytes.
   const std::vector<std::string>& words() const { return words_; }
   /// Word `i`, UTF-8; "" if there are fewer.
@@ -94,5 +96,6 @@ std::vector<Option> operator+(std::vector<Option> a, const std::vector<Option>& 
 const std::vector<Option>& landing_options();  ///< of accept, receive and get
 Option dry_run_option();
 Option no_wait_option();
+Option limit_option();
 
 }  // namespace peer::cli

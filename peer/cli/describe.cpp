@@ -165,10 +165,12 @@ std::vector<std::string> offer_lines(const Json& offer, const Common& common) {
   if (!note.empty()) lines.push_back("  note: " + base::escaped(note));
   const std::string state = text_of(offer, "state");
   const auto moved = number_of(offer, "bytes_done");
+  const auto limit = number_of(offer, "limit");
   if (state == "active")
-    lines.push_back("  " + (moved > 0 ? base::size_text(moved) + " done     " : "") +
-                    common.command("wait " + number) + "     " +
-                    common.command("cancel " + number));
+    lines.push_back(
+        "  " + (moved > 0 ? base::size_text(moved) + " done     " : "") +
+        (limit > 0 ? "at most " + base::rate_text(static_cast<double>(limit)) + "     " : "") +
+        common.command("wait " + number) + "     " + common.command("cancel " + number));
   else if (incoming && (state == "pending" || state == "partial"))
     lines.push_back("  " + common.command("accept " + number) + "     " +
                     common.command("reject " + number));

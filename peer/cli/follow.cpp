@@ -173,6 +173,7 @@ Json landing_fields(const Arguments& arguments) {
       arguments.fail("--on-clash is one of rename, skip, update, overwrite");
     fields["on_clash"] = rule;
   }
+  if (const auto limit = arguments.limit()) fields["limit"] = *limit;
   return fields;
 }
 

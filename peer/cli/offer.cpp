@@ -34,6 +34,7 @@ const Spec& spec() {
         "a link), or follow (what they lead to, if it lies in the offer; others are left out)"},
        {"expires", "T", "how long the offer stands (default: 30d)"},
        {"again", nullptr, "a new offer, even if the same one is open"},
+       limit_option(),
        no_wait_option(),
        dry_run_option()},
       "peer offer bob photos/ notes.md\n"
@@ -100,6 +101,7 @@ Json request_from(const Arguments& arguments) {
   if (!expires || expires->count() <= 0 || *expires > protocol::kMaxExpiry)
     arguments.fail("--expires takes a time like 45s, 10m, 2h, 30d or 1w, at most 365d");
   body["expires"] = expires->count();
+  if (const auto limit = arguments.limit()) body["limit"] = *limit;
   return body;
 }
 

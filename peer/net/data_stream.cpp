@@ -12,6 +12,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstring>
+#include <ctime>
 #include <system_error>
 
 #include "net/tls_error.hpp"
@@ -257,6 +258,13 @@ Result<void> DataStream::write(std::span<const std::byte> bytes, int timeout_ms)
   // A record may be half sent: nothing can follow it.
   if (!result) impl_->io.fail_writing(result.error());
   return result;
+}
+
+bool DataStream::pause(std::chrono::nanoseconds time) {
+  pollfd fd{impl_->stop_fd, POLLIN, 0};
+  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(time);
+  const timespec limit{seconds.count(), (time - seconds).count()};
+  return ::ppoll(&fd, 1, &limit, nullptr) <= 0 && !impl_->stopped.load(std::memory_order_relaxed);
 }
 
 void DataStream::stop() {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <span>
@@ -31,6 +32,8 @@ class DataStream {
   /// more waits in the kernel, so two sides may owe each other that much and no more). After an
   /// error the stream is only good for reading what is left.
   Result<void> write(std::span<const std::byte> bytes, int timeout_ms);
+  /// Moves nothing for so long. False when stopped.
+  bool pause(std::chrono::nanoseconds time);
   /// Wakes and ends every call, now and later.
   void stop();
   /// Sends close_notify, within a second or not at all; then the destructor closes.

@@ -33,6 +33,7 @@ struct OpenGet {
   std::vector<std::string>
       roots;  ///< last parts of the paths asked: what the answer's roots may be called
   storage::LandingPlan plan;
+  std::uint64_t limit = 0;              ///< bytes a second; 0: none
   bool look_only = false;               ///< --dry-run: the answer is looked at and declined
   std::optional<storage::Review> seen;  ///< with look_only: what would land
   bool claimed = false;                 ///< an offer answers it; no second one does
@@ -88,6 +89,7 @@ class Exchange : public SessionUser {
   void block_came(Pair& pair, Session& session, IncomingBlock block) override;
   asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
                                                               protocol::OfferId id) override;
+  Throttle throttle_of(Pair& pair, const protocol::OfferId& id) override;
   void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
                   std::string current) override;
   bool lane_came(Pair& pair, Session& session, const protocol::OfferId& id,

@@ -43,6 +43,11 @@ asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair
   co_return source;
 }
 
+Throttle Exchange::throttle_of(Pair& pair, const protocol::OfferId& id) {
+  const auto offer = offers_.find(pair.id, id, Direction::given);
+  return {offer ? offer->limit : std::make_shared<base::RateLimit>(), services_.giving_limit};
+}
+
 void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
                           std::string current) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
@@ -151,7 +156,8 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
   hooks.ended = [this, &io, slot] { asio::post(io, [this, slot] { lane_ended(slot); }); };
   try {
     slot->lane = std::make_unique<GivingLane>(std::move(connection), offer->row.id, source, form,
-                                              block_bytes, std::move(hooks));
+                                              block_bytes, throttle_of(pair, offer->row.id),
+                                              std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
     base::log(base::Level::warning, "exchange",
               std::string("a lane was not begun: ") + error.what());

@@ -232,6 +232,7 @@ asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
       reject(offer, "declined", "it was only looked at");
       get->seen = std::move(seen);
     } else if (waited_for) {
+      if (get->limit > 0) offers_.set_limit(offer, get->limit);
       co_await accept(offer, std::move(review_plan), true);
       get->offer = offer;
     }

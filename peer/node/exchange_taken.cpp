@@ -65,8 +65,9 @@ void check_choice(const storage::Selection& selection, const storage::Review& se
                                  " matches what was chosen: peer offers shows its whole list");
 }
 
-std::uint32_t lanes_for(const protocol::ManifestTotals& chosen) {
-  return chosen.bytes >= kLaneWorthBytes || chosen.files >= kLaneWorthFiles ? kLanes : 0;
+std::uint32_t lanes_for(const protocol::ManifestTotals& chosen, const Pair& pair) {
+  if (chosen.bytes < kLaneWorthBytes && chosen.files < kLaneWorthFiles) return 0;
+  return pair.round_trip < kFar ? kLanes : kLanesFar;
 }
 
 }  // namespace
@@ -127,7 +128,7 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
   message.manifest = row.offer.manifest;
   message.files = seen.chosen.files;
   message.bytes = seen.chosen.bytes;
-  message.lanes = lanes_for(seen.chosen);
+  message.lanes = lanes_for(seen.chosen, pair);
   if (auto said = pair.ledger.accept(message); !said) {
     services_.space.release(row.id);
     throw Failure(Exit::failed, called + " cannot be accepted any more: " + said.error().text());

@@ -65,6 +65,7 @@ void Fetching::want_more() {
     session_ = session;
     queue_.clear();
     asked_ = stored_;
+    first_want_ = {};
   }
   auto& talk = session->talk();
   bool said = false;
@@ -76,6 +77,7 @@ void Fetching::want_more() {
     want.of = protocol::Of::manifest;
     want.offset = asked_;
     want.length = std::min<std::uint64_t>(want_bytes, offer_.manifest_bytes - asked_);
+    if (asked_ == 0) first_want_ = std::chrono::steady_clock::now();
     asked_ += want.length;
     talk.want(want);
     said = true;
@@ -91,6 +93,9 @@ void Fetching::stop() {
 void Fetching::block_came(IncomingBlock block) {
   if (block.data.zeros())
     return;  // a manifest has no holes; it is asked for again when this session ends
+  // A `want` of a few bytes and its answer: the first that is known of the path.
+  if (block.data.offset == 0 && first_want_ != std::chrono::steady_clock::time_point{})
+    pair_.round_trip = std::chrono::steady_clock::now() - std::exchange(first_want_, {});
   queue_.push_back(std::move(block));
   wake_.notify_all();
 }

@@ -41,6 +41,7 @@ class Fetching : public std::enable_shared_from_this<Fetching> {
   std::uint64_t asked_ = 0;  ///< offset up to which the present session was asked
   std::uint64_t stored_ = 0;
   std::weak_ptr<Session> session_;
+  std::chrono::steady_clock::time_point first_want_{};  ///< while its answer is awaited
   bool stopping_ = false;
   std::chrono::steady_clock::time_point not_before_{};
   async::Event wake_;

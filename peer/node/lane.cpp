@@ -25,7 +25,8 @@ bool is_theirs(const Error& error) { return error.code.category() == protocol::c
 
 // ---- what both ends share
 
-Lane::Lane(net::RawConnection connection) : stream_(std::move(connection)), input_(kInputBytes) {}
+Lane::Lane(net::RawConnection connection, Throttle throttle)
+    : stream_(std::move(connection)), throttle_(std::move(throttle)), input_(kInputBytes) {}
 
 Lane::~Lane() { assert(!thread_.joinable()); }
 
@@ -88,12 +89,20 @@ bool Lane::read_payload(std::span<std::byte> into) {
   return static_cast<bool>(stream_.read_exactly(into.subspan(buffered), kLaneStallMs));
 }
 
+bool Lane::wait_for_turn() {
+  for (;;) {
+    const auto time = throttle_.wait();
+    if (time.count() == 0) return true;
+    if (!stream_.pause(time)) return false;
+  }
+}
+
 // ---- the giver's end
 
 GivingLane::GivingLane(net::RawConnection connection, protocol::OfferId id,
                        std::shared_ptr<storage::Source> source, AnswerForm form,
-                       std::uint64_t block_bytes, Hooks hooks)
-    : Lane(std::move(connection)),
+                       std::uint64_t block_bytes, Throttle throttle, Hooks hooks)
+    : Lane(std::move(connection), std::move(throttle)),
       id_(id),
       source_(std::move(source)),
       reader_(source_->reader()),
@@ -129,7 +138,9 @@ bool GivingLane::collect_wants() {
 }
 
 bool GivingLane::answer(std::span<std::byte> buffer) {
+  if (!wait_for_turn()) return false;
   const auto want = *wants_.next();
+  buffer = buffer.first(throttle_.piece(buffer.size()));
   auto found = read_answer(*reader_, want, buffer, form_);
   if (found.error) {
     base::log(base::Level::error, "lane", found.error->text());
@@ -146,6 +157,7 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
   const auto header = protocol::frame(data);
   if (!stream_.write(std::as_bytes(std::span(header)), kLaneStallMs)) return false;
   if (data.payload() > 0 && !stream_.write(buffer.first(data.length), kLaneStallMs)) return false;
+  throttle_.spend(data.payload());
   tell_sent(data.length, std::move(found.current));
   return true;
 }
@@ -164,8 +176,8 @@ void GivingLane::tell_sent(std::uint64_t bytes, std::string current) {
 TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id,
                        std::shared_ptr<storage::Intake> intake, AnswerForm form,
                        protocol::PeerLimits theirs, std::shared_ptr<std::atomic<bool>> paused,
-                       Hooks hooks)
-    : Lane(std::move(connection)),
+                       Throttle throttle, Hooks hooks)
+    : Lane(std::move(connection), std::move(throttle)),
       id_(id),
       intake_(std::move(intake)),
       writer_(intake_->writer()),
@@ -174,14 +186,14 @@ TakingLane::TakingLane(net::RawConnection connection, protocol::OfferId id,
       hooks_(std::move(hooks)),
       asked_(theirs),
       block_(protocol::kBlockBytes),
-      want_bytes_(std::min(kLaneWantBytes, theirs.open_want_bytes)) {
+      open_want_bytes_(theirs.open_want_bytes) {
   start(hooks_.ended);
 }
 
 TakingLane::~TakingLane() = default;
 
 void TakingLane::work() {
-  while (want_more()) {
+  while (wait_for_turn() && want_more()) {
     const bool idle = asked_.open_count() == 0;
     bool timed_out = false;
     const auto message = next_message(idle ? kIdleMs : kLaneStallMs, timed_out);
@@ -194,12 +206,14 @@ void TakingLane::work() {
 /// Keeps the window full. False when the connection is gone.
 bool TakingLane::want_more() {
   std::string out;
+  const auto now = std::chrono::steady_clock::now();
   const auto ask = [&](protocol::Range range) {
     protocol::Want want;
     want.id = id_;
     want.offset = range.begin;
     want.length = range.length();
     asked_.add(want);
+    window_.wanted(want.length, now);
     out += protocol::frame(want);
   };
   if (hole_) {
@@ -214,8 +228,10 @@ bool TakingLane::want_more() {
       intake_->give_back(hole);
     }
   }
-  while (!*paused_ && asked_.open_bytes() < kLaneWindowBytes && asked_.room(want_bytes_)) {
-    const auto range = intake_->take(want_bytes_);
+  const auto want_bytes = std::min(throttle_.piece(window_.want_bytes()), open_want_bytes_);
+  const auto window = std::min(window_.bytes(), 4 * throttle_.piece(window_.bytes()));
+  while (!*paused_ && asked_.open_bytes() < window && asked_.room(want_bytes)) {
+    const auto range = intake_->take(want_bytes);
     if (!range) break;
     ask(*range);
   }
@@ -226,6 +242,7 @@ bool TakingLane::handle(const protocol::Message& message) {
   if (const auto* data = std::get_if<protocol::Data>(&message)) return take_data(*data);
   if (const auto* gone = std::get_if<protocol::Gone>(&message)) {
     if (!asked_.answered(*gone)) return false;
+    window_.answered(gone->length, 0, std::chrono::steady_clock::now());
     const protocol::Range range{gone->offset, gone->offset + gone->length};
     auto noted = intake_->gone(gone->entry, range, why_gone(*gone));
     intake_->give_back(range);
@@ -247,6 +264,7 @@ bool TakingLane::handle(const protocol::Message& message) {
 bool TakingLane::take_data(const protocol::Data& data) {
   const bool agreed = data.zeros() ? form_.zeros : data.digest->kind == form_.digest;
   if (!agreed || data.of != protocol::Of::stream || !asked_.answered(data)) return false;
+  window_.answered(data.length, data.payload(), std::chrono::steady_clock::now());
   const protocol::Range range{data.offset, data.offset + data.length};
   Result<void> stored;
   if (data.zeros()) {
@@ -276,6 +294,7 @@ bool TakingLane::take_data(const protocol::Data& data) {
     hooks_.disk_trouble(stored.error());
     return true;
   }
+  throttle_.spend(data.payload());
   if (!std::exchange(had_block_, true)) hooks_.first_block();
   if (intake_->all_here()) hooks_.all_here();
   return true;

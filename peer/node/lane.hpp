@@ -10,6 +10,8 @@
 
 #include "net/data_stream.hpp"
 #include "node/answer.hpp"
+#include "node/throttle.hpp"
+#include "node/want_window.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 #include "protocol/wants.hpp"
@@ -29,7 +31,7 @@ class Lane {
   void join();
 
  protected:
-  explicit Lane(net::RawConnection connection);
+  Lane(net::RawConnection connection, Throttle throttle);
   void start(std::function<void()> ended);
   virtual void work() = 0;
 
@@ -39,8 +41,11 @@ class Lane {
   /// Whether a message, or part of one, can be had without waiting.
   bool readable();
   bool read_payload(std::span<std::byte> into);
+  /// Until the limits let more pass; false when stopped.
+  bool wait_for_turn();
 
   net::DataStream stream_;
+  Throttle throttle_;
 
  private:
   bool take_frame();
@@ -62,7 +67,7 @@ class GivingLane final : public Lane {
   };
   GivingLane(net::RawConnection connection, protocol::OfferId id,
              std::shared_ptr<storage::Source> source, AnswerForm form, std::uint64_t block_bytes,
-             Hooks hooks);
+             Throttle throttle, Hooks hooks);
   ~GivingLane() override;
 
  private:
@@ -95,7 +100,7 @@ class TakingLane final : public Lane {
   /// While `paused` nothing is wanted; what still comes is given back.
   TakingLane(net::RawConnection connection, protocol::OfferId id,
              std::shared_ptr<storage::Intake> intake, AnswerForm form, protocol::PeerLimits theirs,
-             std::shared_ptr<std::atomic<bool>> paused, Hooks hooks);
+             std::shared_ptr<std::atomic<bool>> paused, Throttle throttle, Hooks hooks);
   ~TakingLane() override;
 
  private:
@@ -113,7 +118,8 @@ class TakingLane final : public Lane {
   Hooks hooks_;
   protocol::AskedWants asked_;
   std::vector<std::byte> block_;
-  std::uint64_t want_bytes_;
+  WantWindow window_;
+  std::uint64_t open_want_bytes_;        ///< the giver's limit
   std::optional<protocol::Range> hole_;  ///< rest of a hole that was named and is ours to want
   bool had_block_ = false;
 };

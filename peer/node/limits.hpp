@@ -27,13 +27,19 @@ inline constexpr std::uint64_t kSessionWantBytes = 1u
                                                    << 20;  ///< one want on the session: four blocks
 inline constexpr std::uint64_t kSessionWindowBytes =
     4u << 20;  ///< wanted there or waiting for the disk, per transfer
-inline constexpr std::uint64_t kLaneWantBytes = 4u << 20;  ///< one want on a lane
-inline constexpr std::uint64_t kLaneWindowBytes =
-    16u << 20;  ///< covers 1 Gbit/s at 100 ms round trip on each lane
+inline constexpr std::uint64_t kLaneWantBytes = 4u << 20;  ///< one want on a lane, at most
+// Wanted ahead on a lane: enough for the giver to read while it sends and for a short pause of our
+// disk; on a long path as much as the other side lets us want (4 Gbit/s at 100 ms on each lane).
+inline constexpr std::uint64_t kLaneWindowLeast = 4u << 20;
+inline constexpr std::uint64_t kLaneWindowMost = 64u << 20;
 inline constexpr std::size_t kSessionBacklogBytes = 1u << 20;  ///< blocks queued for the socket
 
 // Two lanes saturate two cores; a transfer that is over in some milliseconds needs none.
 inline constexpr std::uint32_t kLanes = 2;
+// On a long path the kernel's buffers bound each connection (Linux receives into 6 MiB by default,
+// half of it usable: 250 Mbit/s at 100 ms).
+inline constexpr std::uint32_t kLanesFar = 4;
+inline constexpr std::chrono::milliseconds kFar{20};  ///< round trip from which a path is long
 inline constexpr std::uint64_t kLaneWorthBytes = 4u << 20;
 inline constexpr std::uint64_t kLaneWorthFiles = 400;
 

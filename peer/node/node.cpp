@@ -70,6 +70,7 @@ Result<void> Node::open() {
   auto settings = base::Settings::load(services.home.config_file);
   if (!settings) return std::move(settings).error();
   services.settings = std::move(*settings);
+  set_limits();
   auto identity = trust::Identity::load_or_make(services.home.identity_file);
   if (!identity) return std::move(identity).error();
   services.identity = std::move(*identity);
@@ -192,8 +193,15 @@ Result<void> Node::reload() {
   auto settings = base::Settings::load(services.home.config_file);
   if (!settings) return std::move(settings).error();
   services.settings = std::move(*settings);
+  set_limits();
   if (!downloads_told_.empty()) services.settings.downloads = downloads_told_;
   return {};
+}
+
+void Node::set_limits() {
+  const auto rate = base::parse_rate(services.settings.limit).value_or(0);
+  services.giving_limit.set(rate);
+  services.taking_limit.set(rate);
 }
 
 void Node::land_in(const std::string& folder) {

@@ -58,6 +58,7 @@ class Node {
   Sharing sharing;
 
  private:
+  void set_limits();  ///< as the settings say
   bool has_business(const Pair& pair) const;
   asio::awaitable<void> forget();
   void dial_contacts();

@@ -70,6 +70,7 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   json["bytes_done"] = row.bytes_done;
   json["failed"] = row.failed;
   json["unreadable"] = row.unreadable;
+  if (row.limit > 0) json["limit"] = row.limit;
   json["made"] = row.made;
   json["expires"] = row.expires;
   // What has ended here counts from now on, though the other side may not have heard yet.

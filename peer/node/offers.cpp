@@ -36,9 +36,16 @@ Result<void> Offers::load() {
     auto offer = std::make_shared<OfferRecord>();
     offer->folder = folder_of(row.number);
     offer->row = std::move(row);
+    offer->limit->set(offer->row.limit);
     open_.emplace(offer->row.number, offer);
   }
   return {};
+}
+
+void Offers::set_limit(const OfferPtr& offer, std::uint64_t rate) {
+  offer->row.limit = rate;
+  offer->limit->set(rate);
+  save(offer);
 }
 
 std::string Offers::folder_of(std::uint64_t number) const {

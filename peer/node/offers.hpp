@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/rate_limit.hpp"
 #include "node/services.hpp"
 #include "storage/database.hpp"
 #include "storage/source.hpp"
@@ -55,6 +56,7 @@ struct OfferRecord {
   std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
   std::chrono::steady_clock::time_point trouble_since{};
+  std::shared_ptr<base::RateLimit> limit = std::make_shared<base::RateLimit>();
   std::uint64_t sent_bytes = 0;  ///< given: in this run of the program
   std::string current;           ///< path of a file lately moved
   std::uint32_t lanes = 0;
@@ -96,6 +98,8 @@ class Offers {
   /// Writes the row later and wakes who follows.
   void save(const OfferPtr& offer);
   void set_state(const OfferPtr& offer, std::string_view state);
+  /// From now on, in bytes a second; 0: none.
+  void set_limit(const OfferPtr& offer, std::uint64_t rate);
   /// The last state: saved (an unanswered_knock() is removed instead), taken out of the open ones,
   /// its folder and what was spooled for it removed.
   void end(const OfferPtr& offer, std::string_view state, std::string text = {});

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -26,8 +27,9 @@ struct Pair {
   std::size_t sessions = 0;          ///< objects that refer to this, ended ones too
   std::uint64_t dials = 0;           ///< of this process; numbers sessions we dial
   std::string heard_at;  ///< "host:port" where it said it listens, seen by its session; a hint only
-  std::string calls_itself;       ///< its latest display name; hostile text
-  std::size_t waiting_lanes = 0;  ///< said `attach`, not yet placed
+  std::chrono::steady_clock::duration round_trip{};  ///< as last seen; 0: not yet
+  std::string calls_itself;                          ///< its latest display name; hostile text
+  std::size_t waiting_lanes = 0;                     ///< said `attach`, not yet placed
   std::map<protocol::OfferId, std::uint32_t>
       lanes;  ///< dialled by us: on their way or carrying blocks
 

@@ -139,6 +139,7 @@ asio::awaitable<Json> do_offer(Node& node, Request& request) {
     offer =
         co_await make_offer(node.offers, node.exchange, peer, std::move(scanned), std::move(words));
   }
+  if (arguments.contains("limit")) node.offers.set_limit(offer, number_of(arguments, "limit", 0));
   Json offered;
   offered["number"] = offer->row.number;
   offered["again"] = again;

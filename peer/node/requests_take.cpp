@@ -111,6 +111,7 @@ asio::awaitable<Json> do_accept(Node& node, Request& request) {
     co_return result;
   }
   refuse_other_plan(*offer, arguments, plan);
+  if (arguments.contains("limit")) node.offers.set_limit(offer, number_of(arguments, "limit", 0));
   if (auto name = bytes_of(arguments, "add_contact"); !name.empty())
     co_await add_giver(node, offer->row.peer, std::move(name));
   co_await node.exchange.accept(offer, std::move(plan));
@@ -172,6 +173,7 @@ asio::awaitable<Json> do_get(Node& node, Request& request) {
   open->id = get.request;
   open->peer = pair.id;
   open->plan = plan;
+  open->limit = number_of(arguments, "limit", 0);
   open->look_only = flag_of(arguments, "dry_run");
   auto& gets = node.exchange.open_gets();
   gets.push_back(open);

@@ -11,6 +11,7 @@
 #include "base/block_pool.hpp"
 #include "base/home.hpp"
 #include "base/log.hpp"
+#include "base/rate_limit.hpp"
 #include "base/settings.hpp"
 #include "net/tls.hpp"
 #include "node/limits.hpp"
@@ -37,7 +38,9 @@ struct Services {
   std::unique_ptr<storage::Database> database;
   base::BlockPool sending{protocol::kSessionBlockBytes, kSessionBlocks};
   base::BlockPool receiving{protocol::kSessionBlockBytes, kSessionBlocks};
-  std::uint64_t takings = 0;  ///< transfers being taken; they share `receiving`
+  std::uint64_t takings = 0;     ///< transfers being taken; they share `receiving`
+  base::RateLimit giving_limit;  ///< of all transfers together, as `settings` says
+  base::RateLimit taking_limit;
   storage::SpaceBook space;
   async::Event changed;  ///< some offer's state, or a session, is not what it was
   asio::thread_pool disk{kDiskThreads};

@@ -282,6 +282,7 @@ asio::awaitable<void> Session::clock_loop() {
 }
 
 asio::awaitable<void> Session::serve_loop() {
+  std::size_t passed = 0;  // turns, because of limits
   while (!talk_.over()) {
     const auto want = talk_.served().next();
     if (!want) {
@@ -295,6 +296,14 @@ asio::awaitable<void> Session::serve_loop() {
     }
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
+    if (const auto time = user_.throttle_of(pair_, want->id).wait(); time.count() > 0) {
+      talk_.pass_turn();
+      if (++passed < talk_.served().turns()) continue;
+      passed = 0;
+      co_await wanted_.wait_for(std::chrono::ceil<std::chrono::milliseconds>(time));
+      continue;
+    }
+    passed = 0;
     co_await answer(*want);
   }
 }
@@ -325,8 +334,9 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
   if (talk_.over()) co_return;
   auto* reader = reader_of(want.id, source);
   auto buffer = block.bytes();
+  const auto throttle = user_.throttle_of(pair_, want.id);
   buffer = buffer.first(static_cast<std::size_t>(
-      std::min<std::uint64_t>(buffer.size(), talk_.theirs()->limits.block_bytes)));
+      throttle.piece(std::min<std::uint64_t>(buffer.size(), talk_.theirs()->limits.block_bytes))));
   const auto form = answer_form(talk_);
   auto job = [reader, &want, buffer, form] { return read_answer(*reader, want, buffer, form); };
   auto found = co_await async::run_on(services_.disk, std::move(job));
@@ -339,6 +349,7 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
     talk_.gone(*found.gone);
     flush();
   } else {
+    throttle.spend(found.data->payload());
     send_block(*found.data, std::move(block));
     if (want.of == protocol::Of::stream)
       user_.bytes_sent(pair_, want.id, found.data->length, std::move(found.current));

@@ -17,6 +17,7 @@
 #include "node/answer.hpp"
 #include "node/pair.hpp"
 #include "node/services.hpp"
+#include "node/throttle.hpp"
 #include "protocol/conversation.hpp"
 #include "storage/source.hpp"
 
@@ -45,6 +46,8 @@ class SessionUser {
   /// The files of an offer of ours that this peer may be sent; none if there is no such offer.
   virtual asio::awaitable<std::shared_ptr<storage::Source>> source_of(Pair& pair,
                                                                       protocol::OfferId id) = 0;
+  /// How fast that offer may be given.
+  virtual Throttle throttle_of(Pair& pair, const protocol::OfferId& id) = 0;
   /// Of a given offer; `current` is the path of the file they end in.
   virtual void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
                           std::string current) = 0;

@@ -71,6 +71,9 @@ class Sessions : public SessionUser {
                                                               protocol::OfferId id) override {
     return next_.source_of(pair, id);
   }
+  Throttle throttle_of(Pair& pair, const protocol::OfferId& id) override {
+    return next_.throttle_of(pair, id);
+  }
   void bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
                   std::string current) override {
     next_.bytes_sent(pair, id, bytes, std::move(current));

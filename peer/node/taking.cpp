@@ -36,6 +36,7 @@ Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer,
       offer_(std::move(offer)),
       plan_(std::move(plan)),
       round_(round),
+      throttle_(offer_->limit, services.taking_limit),
       wake_(services.io.get_executor()),
       queue_event_(services.io.get_executor()) {
   ++services_.takings;
@@ -131,6 +132,10 @@ asio::awaitable<Result<void>> Taking::open() {
 /// Stores what comes on the session, one block after the other, on the disk pool.
 asio::awaitable<void> Taking::store_loop() {
   while (!stopping_) {
+    if (const auto time = throttle_.wait(); time.count() > 0) {
+      co_await queue_event_.wait_for(std::chrono::ceil<std::chrono::milliseconds>(time));
+      continue;
+    }
     if (queue_.empty()) {
       co_await queue_event_.wait();
       continue;
@@ -161,6 +166,7 @@ asio::awaitable<void> Taking::store_loop() {
     }
     if (next.block.gone) intake_->give_back(range);
     queued_bytes_ -= next.block.payload();
+    throttle_.spend(next.block.payload());
     const auto session = next.session.lock();
     stored(session.get(), range, std::move(result));
     if (data.zeros() && *data.until > range.end && session && session == pair_.session &&
@@ -222,8 +228,9 @@ void Taking::want_on_session() {
   auto& talk = session->talk();
   bool said = false;
   // Nothing is wanted beyond the buffers there are, which all transfers share.
-  const auto window = std::clamp(kSessionBlocks * protocol::kSessionBlockBytes / services_.takings,
-                                 protocol::kSessionBlockBytes, kSessionWindowBytes);
+  const auto share = std::clamp(kSessionBlocks * protocol::kSessionBlockBytes / services_.takings,
+                                protocol::kSessionBlockBytes, kSessionWindowBytes);
+  const auto window = std::min(share, 4 * throttle_.piece(share));
   const auto want_bytes =
       std::min({kSessionWantBytes, window, talk.theirs()->limits.open_want_bytes});
   while (queued_bytes_ + talk.asked().open_bytes() < window && talk.asked().room(want_bytes)) {
@@ -278,7 +285,7 @@ bool Taking::add_lane(net::RawConnection connection, AnswerForm form, protocol::
   };
   try {
     *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, form,
-                                         theirs, paused_, std::move(hooks));
+                                         theirs, paused_, throttle_, std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
     base::log(base::Level::warning, "taking", std::string("a lane was not begun: ") + error.what());
     lanes_.erase(slot);

@@ -15,6 +15,7 @@
 #include "node/pair.hpp"
 #include "node/services.hpp"
 #include "node/session.hpp"
+#include "node/throttle.hpp"
 #include "storage/intake.hpp"
 
 namespace peer::node {
@@ -74,6 +75,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   std::uint64_t round_;
   std::shared_ptr<storage::Intake> intake_;
   std::unique_ptr<storage::Intake::Writer> writer_;  ///< of the session's blocks
+  Throttle throttle_;
   std::shared_ptr<std::atomic<bool>> paused_ = std::make_shared<std::atomic<bool>>(false);
 
   struct Queued {

@@ -16,11 +16,11 @@ namespace {
   "number, id, peer, direction, state, title, note, files, folders, links, bytes, "           \
   "manifest_bytes, manifest, expires_in, answers_get, ledger_state, round, done_round, say, " \
   "manifest_here, paths, options, files_done, bytes_done, failed, outcome_text, "             \
-  "delivered_to, failures, made, expires, ended, unreadable"
+  "delivered_to, failures, made, expires, ended, unreadable, rate_limit"
 
 constexpr char kSave[] = "INSERT OR REPLACE INTO offers (" PEER_OFFER_COLUMNS
                          ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr char kOpen[] =
     "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE ended = 0 ORDER BY number";
 constexpr char kOne[] = "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE number = ?";
@@ -74,7 +74,7 @@ void write_offer(Query& query, const OfferRow& row) {
   query.number(row.files_done).number(row.bytes_done).number(row.failed).blob(row.outcome_text);
   query.list(row.delivered_to).list(as_list(row.failures));
   query.number(row.made).number(row.expires).number(row.ended);
-  query.number(row.unreadable);
+  query.number(row.unreadable).number(row.limit);
   query.run();
 }
 
@@ -117,6 +117,7 @@ OfferRow read_offer(Query& query) {
   row.expires = query.signed_number();
   row.ended = query.signed_number();
   row.unreadable = query.number();
+  row.limit = query.number();
   return row;
 }
 

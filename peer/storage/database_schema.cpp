@@ -78,6 +78,9 @@ INSERT INTO counters VALUES ('offer', 0);
     R"sql(
 ALTER TABLE offers ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;  -- given: left out for that
 )sql",
+    R"sql(
+ALTER TABLE offers ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;  -- bytes a second; 0: none
+)sql",
 };
 
 }  // namespace

@@ -16,7 +16,8 @@ class Proxy:
         self.limit = {False: None, True: None}
         self.stalled = False
         self.held = threading.Event()
-        self.connections = []
+        self.connections = []  # in the order in which they came: a session before its lanes
+        self.frozen = None
         self.refusing = False
         self.counts = {False: 0, True: 0}
         threading.Thread(target=self.accept, daemon=True).start()
@@ -36,8 +37,20 @@ class Proxy:
 
     def release(self):
         with self.lock:
-            self.limit, self.stalled = {False: None, True: None}, False
+            self.limit, self.stalled, self.frozen = {False: None, True: None}, False, None
             self.lock.notify_all()
+
+    def freeze(self, number):
+        """That connection, counted from 0, carries nothing more until release()."""
+        with self.lock:
+            self.frozen = self.connections[number]
+
+    def cut_one(self, number):
+        """Resets that connection and lets the others be."""
+        for s in self.connections[number]:
+            with contextlib.suppress(OSError):
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                s.shutdown(socket.SHUT_RDWR)
 
     def cut(self, refuse=False):
         """Resets every connection; with `refuse`, new ones too until release()."""
@@ -78,10 +91,11 @@ class Proxy:
                 s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             with self.lock:
                 self.connections.append((near, far))
-            threading.Thread(target=self.pump, args=(near, far, False), daemon=True).start()
-            threading.Thread(target=self.pump, args=(far, near, True), daemon=True).start()
+            for back in (False, True):
+                threading.Thread(target=self.pump, args=((near, far), back), daemon=True).start()
 
-    def pump(self, source, sink, back):
+    def pump(self, pair, back):
+        source, sink = reversed(pair) if back else pair
         with contextlib.suppress(OSError):
             while data := source.recv(65536):
                 with self.lock:
@@ -91,7 +105,7 @@ class Proxy:
                         if self.limit[back] <= 0:
                             self.stalled = True
                             self.held.set()
-                    while self.stalled:
+                    while self.stalled or self.frozen == pair:
                         self.lock.wait()
                 sink.sendall(data)
         for s in (source, sink):

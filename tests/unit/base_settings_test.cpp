@@ -168,13 +168,14 @@ TEST_CASE("a list of all settings tells values and defaults") {
   file.write("port = 7000\n");
   const auto list = list_settings(file.path());
   REQUIRE(list);
-  CHECK(list->size() == 7);
+  CHECK(list->size() == 8);
   for (const SettingInfo& info : *list) {
     CHECK(!info.help.empty());
     CHECK(info.is_default == (info.key != "port"));
     if (info.key == "port") CHECK(info.value == "7000");
     if (info.key == "on_clash") CHECK(info.value == "\"rename\"");
     if (info.key == "listen") CHECK(info.value == "[]");
+    if (info.key == "limit") CHECK(info.value == "\"none\"");
     if (info.key == "hidden") CHECK(info.value == "false");
   }
 }

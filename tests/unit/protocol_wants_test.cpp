@@ -267,6 +267,21 @@ TEST_SUITE("wants") {
     CHECK(asked.open_count() == 0);
   }
 
+  TEST_CASE("an offer that has to wait lets the others take their turn") {
+    ServedWants served;
+    served.pass();
+    REQUIRE(served.add(want(1, 0, 10)));
+    served.pass();
+    CHECK(served.next()->id == offer(1));
+    REQUIRE(served.add(want(2, 0, 10)));
+    CHECK(served.turns() == 2);
+    served.pass();
+    CHECK(served.next()->id == offer(2));
+    served.advance(10);
+    CHECK(served.next()->id == offer(1));
+    CHECK(served.turns() == 1);
+  }
+
   TEST_CASE("zeros reach the end of their hole or of the want") {
     AskedWants asked;
     asked.add(want(1, 0, 100));
