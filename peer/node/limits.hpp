@@ -48,7 +48,7 @@ inline constexpr std::size_t kSessionBlocks =
 inline constexpr std::size_t kDiskThreads = 4;
 
 inline constexpr std::chrono::seconds kDialTime{10};
-inline constexpr std::chrono::seconds kRedialFirst{1};
+inline constexpr std::chrono::milliseconds kRedialFirst{100};  ///< doubled each time, up to
 inline constexpr std::chrono::seconds kRedialMost{60};
 inline constexpr std::chrono::milliseconds kProgressEvery{200};
 inline constexpr std::chrono::seconds kPortRetry{5};

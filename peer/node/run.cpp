@@ -13,6 +13,7 @@
 
 #include "base/exit_code.hpp"
 #include "base/log.hpp"
+#include "base/memory.hpp"
 #include "base/text.hpp"
 #include "node/local_server.hpp"
 #include "node/node.hpp"
@@ -106,6 +107,7 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
 }  // namespace
 
 int run(const RunOptions& options) {
+  base::keep_heap_small();
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_files();
   ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error of its write, not our end
