@@ -16,7 +16,8 @@ constexpr std::size_t kInputBytes =
     4096;                     ///< messages of a lane are small; raw bytes do not pass through here
 constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back
 
-constexpr std::chrono::milliseconds kTellEvery{50};  ///< of what was sent
+// Not every want and block: the control thread would wake two thousand times a second for it.
+constexpr std::chrono::milliseconds kTellEvery{50};
 
 /// The giver said what cannot be, in contrast to trouble with our disk.
 bool is_theirs(const Error& error) { return error.code.category() == protocol::category(); }
@@ -132,7 +133,10 @@ bool GivingLane::collect_wants() {
     if (!want) continue;
     const bool right = want->id == id_ && want->of == protocol::Of::stream;
     if (!right || !wants_.add(*want)) return false;
-    hooks_.wanted();
+    if (const auto now = std::chrono::steady_clock::now(); now - told_wanted_ >= kTellEvery) {
+      told_wanted_ = now;
+      hooks_.wanted();
+    }
   }
   return true;
 }
@@ -162,12 +166,11 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
   return true;
 }
 
-/// Not every block: the control thread would wake a thousand times a second for it.
 void GivingLane::tell_sent(std::uint64_t bytes, std::string current) {
   untold_bytes_ += bytes;
   const auto now = std::chrono::steady_clock::now();
-  if (!wants_.empty() && now - told_ < kTellEvery) return;
-  told_ = now;
+  if (!wants_.empty() && now - told_sent_ < kTellEvery) return;
+  told_sent_ = now;
   hooks_.sent(std::exchange(untold_bytes_, 0), std::move(current));
 }
 

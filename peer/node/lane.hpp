@@ -84,7 +84,8 @@ class GivingLane final : public Lane {
   Hooks hooks_;
   protocol::ServedWants wants_;
   std::uint64_t untold_bytes_ = 0;
-  std::chrono::steady_clock::time_point told_;
+  std::chrono::steady_clock::time_point told_sent_;
+  std::chrono::steady_clock::time_point told_wanted_;
 };
 
 /// The taker's end: wants what the intake lacks and stores what comes.

@@ -26,6 +26,7 @@ Json node_json(Node& node) {
   json["port"] = node.port();
   json["downloads"] = json_bytes(services.settings.downloads);
   json["hidden"] = services.settings.hidden;
+  if (const auto limit = services.giving_limit.get(); limit > 0) json["limit"] = limit;
   json["root"] = ::geteuid() == 0;
   json["warnings"] = Json::array();
   for (const auto& warning : services.settings.warnings)

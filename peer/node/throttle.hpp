@@ -37,7 +37,7 @@ class Throttle {
   }
 
  private:
-  static constexpr std::uint64_t kLeastPiece = 16 * 1024;
+  static constexpr std::uint64_t kLeastPiece = 4 * 1024;
 
   std::shared_ptr<base::RateLimit> own_;
   base::RateLimit* node_;

@@ -1,7 +1,11 @@
 #include "storage/digest.hpp"
 
 #include <openssl/evp.h>
+#ifdef PEER_XXHASH_PICKS
+#include <xxh_x86dispatch.h>
+#else
 #include <xxhash.h>
+#endif
 
 #include <cstring>
 #include <new>

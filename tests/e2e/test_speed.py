@@ -113,6 +113,7 @@ class Limits(Case):
         alice, bob = self.pair()
         for node in (alice, bob):
             node.run("config", "limit", "10M")
+            self.assertIn("10 MB/s at most", node.run("status").out)
             self.assertGreater(self.timed(alice, bob, 20_000_000, offer=("--again",)), 1.7)
             node.run("config", "limit", "none")
 
