@@ -3,8 +3,8 @@
 namespace peer::base {
 
 /// Once, before there are threads: large buffers go back to the system when they are freed, and
-/// threads share a few heaps. (By default glibc keeps both for itself: forty lanes that had come and
-/// gone held 60 MiB.)
+/// threads share a few heaps. (By default glibc keeps both for itself: forty lanes that had come
+/// and gone held 60 MiB.)
 void keep_heap_small();
 
 /// Gives memory that is free in the heap back to the system, where the C library can. May take some

@@ -235,7 +235,8 @@ std::optional<std::uint64_t> Arguments::limit() const {
   if (!given("limit")) return std::nullopt;
   const auto rate = base::parse_rate(bytes("limit"));
   if (!rate)
-    fail("--limit takes a speed such as 20M or 500k (bytes a second, at least 1k), or none");
+    fail("--limit takes a speed such as 20M or 500k (bytes a second, at least 1k), or none; " +
+         base::quoted(bytes("limit")) + " is no speed");
   return rate;
 }
 

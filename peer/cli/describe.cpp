@@ -206,7 +206,7 @@ std::vector<std::string> node_lines(const Json& node) {
                                     base::quoted(bytes_of(node, "downloads"))};
   if (const auto limit = number_of(node, "limit"); limit > 0)
     lines.push_back("all transfers together go at " + base::rate_text(static_cast<double>(limit)) +
-                    " at most, each way: the setting limit");
+                    " at most, each way (peer config limit none lifts that)");
   if (flag_of(node, "root"))
     lines.emplace_back("warning: running as root: whatever is accepted is written as root");
   for (const Json& warning : array_of(node, "warnings"))

@@ -120,6 +120,7 @@ void GivingLane::work() {
       static_cast<std::size_t>(std::min<std::uint64_t>(protocol::kBlockBytes, block_bytes_)));
   while (collect_wants() && answer(buffer)) {
   }
+  if (untold_bytes_ > 0) hooks_.sent(untold_bytes_, reader_->current());
 }
 
 /// Reads what has come; waits only when there is nothing to answer. False at the end of the

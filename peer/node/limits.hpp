@@ -29,7 +29,7 @@ inline constexpr std::uint64_t kSessionWindowBytes =
     4u << 20;  ///< wanted there or waiting for the disk, per transfer
 inline constexpr std::uint64_t kLaneWantBytes = 4u << 20;  ///< one want on a lane, at most
 // Wanted ahead on a lane: enough for the giver to read while it sends and for a short pause of our
-// disk; on a long path as much as the other side lets us want (4 Gbit/s at 100 ms on each lane).
+// disk; on a long path as much as the other side lets us want (5 Gbit/s at 100 ms on each lane).
 inline constexpr std::uint64_t kLaneWindowLeast = 4u << 20;
 inline constexpr std::uint64_t kLaneWindowMost = 64u << 20;
 inline constexpr std::size_t kSessionBacklogBytes = 1u << 20;  ///< blocks queued for the socket
@@ -48,7 +48,8 @@ inline constexpr std::size_t kSessionBlocks =
 inline constexpr std::size_t kDiskThreads = 4;
 
 inline constexpr std::chrono::seconds kDialTime{10};
-inline constexpr std::chrono::milliseconds kRedialFirst{100};  ///< doubled each time, up to
+inline constexpr std::chrono::milliseconds kRedialFirst{
+    100};  ///< doubled each time, up to kRedialMost
 inline constexpr std::chrono::seconds kRedialMost{60};
 inline constexpr std::chrono::milliseconds kProgressEvery{200};
 inline constexpr std::chrono::seconds kPortRetry{5};

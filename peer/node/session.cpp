@@ -296,7 +296,8 @@ asio::awaitable<void> Session::serve_loop() {
     }
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
-    if (const auto time = user_.throttle_of(pair_, want->id).wait(); time.count() > 0) {
+    const auto throttle = user_.throttle_of(pair_, want->id);
+    if (const auto time = throttle.wait(); time.count() > 0) {
       talk_.pass_turn();
       if (++passed < talk_.served().turns()) continue;
       passed = 0;
@@ -304,7 +305,7 @@ asio::awaitable<void> Session::serve_loop() {
       continue;
     }
     passed = 0;
-    co_await answer(*want);
+    co_await answer(*want, throttle);
   }
 }
 
@@ -319,7 +320,7 @@ storage::Source::Reader* Session::reader_of(const protocol::OfferId& id,
 }
 
 /// Answers the front of the want whose turn it is with one block, or says why not.
-asio::awaitable<void> Session::answer(protocol::Want want) {
+asio::awaitable<void> Session::answer(protocol::Want want, Throttle throttle) {
   auto source = co_await user_.source_of(pair_, want.id);
   if (talk_.over()) co_return;
   if (!source) {
@@ -334,7 +335,6 @@ asio::awaitable<void> Session::answer(protocol::Want want) {
   if (talk_.over()) co_return;
   auto* reader = reader_of(want.id, source);
   auto buffer = block.bytes();
-  const auto throttle = user_.throttle_of(pair_, want.id);
   buffer = buffer.first(static_cast<std::size_t>(
       throttle.piece(std::min<std::uint64_t>(buffer.size(), talk_.theirs()->limits.block_bytes))));
   const auto form = answer_form(talk_);

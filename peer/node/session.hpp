@@ -105,7 +105,7 @@ class Session : public std::enable_shared_from_this<Session> {
   asio::awaitable<void> write_loop();
   asio::awaitable<void> clock_loop();
   asio::awaitable<void> serve_loop();
-  asio::awaitable<void> answer(protocol::Want want);
+  asio::awaitable<void> answer(protocol::Want want, Throttle throttle);
   void refuse_want(const protocol::OfferId& id, const std::string& why);
   void send_block(const protocol::Data& data, base::BlockPool::Block block);
   asio::awaitable<bool> take_bytes(std::span<const std::byte> bytes);

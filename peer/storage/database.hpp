@@ -63,7 +63,7 @@ struct OfferRow {
   std::uint64_t bytes_done = 0;
   std::uint64_t failed = 0;
   std::uint64_t unreadable =
-      0;  ///< given: what was meant and could not be read when it was offered
+      0;                    ///< given: what was meant and could not be read when it was offered
   std::uint64_t limit = 0;  ///< bytes a second; 0: none
   std::string
       outcome_text;  ///< reason of a rejection, of a failure; hostile if it came from the peer

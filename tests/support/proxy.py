@@ -41,9 +41,10 @@ class Proxy:
             self.lock.notify_all()
 
     def freeze(self, number):
-        """That connection, counted from 0, carries nothing more until release()."""
+        """That connection, counted from 0, carries nothing more until release(); the others go on."""
         with self.lock:
-            self.frozen = self.connections[number]
+            self.limit, self.stalled, self.frozen = {False: None, True: None}, False, self.connections[number]
+            self.lock.notify_all()
 
     def cut_one(self, number):
         """Resets that connection and lets the others be."""
@@ -64,9 +65,6 @@ class Proxy:
                     s.shutdown(socket.SHUT_RDWR)
                 s.close()
         self.release()
-
-    def allow(self):
-        self.refusing = False
 
     def close(self):
         self.listener.close()
