@@ -1,6 +1,6 @@
 # Sourced: installs the Debian packages that building and testing need, if any is missing. Needs root or sudo only then.
 packages="g++ meson ninja-build pkg-config cmake libasio-dev nlohmann-json3-dev libcxxopts-dev doctest-dev libssl-dev libxxhash-dev
-  libsqlite3-dev libsqlitecpp-dev libtomlplusplus-dev python3 openssl"
+  libsqlite3-dev libsqlitecpp-dev libtomlplusplus-dev libqrencode-dev python3 openssl iproute2 nftables"
 
 install_packages() {
   missing=

@@ -6,6 +6,9 @@ gets files over the session alone. Python's standard library and the `openssl` c
     peer_client.py ADDRESS receive             accept the next offer, whatever it is
     peer_client.py ADDRESS list [PATH]         what is shared with us
     peer_client.py ADDRESS get PATH...         ask for shared files and folders
+
+It is paired by full IDs, without a code: --id names the peer that must be met, and its user says `peer add NAME --id ID`, with the ID that
+this client shows when it is connected.
 """
 import argparse, base64, bisect, collections, hashlib, itertools, json, os, secrets, socket, ssl, stat, struct, subprocess, sys
 from pathlib import Path
@@ -54,6 +57,10 @@ def make_identity(home):
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "36500",
                         "-subj", "/CN=peer", "-keyout", pem, "-out", pem], check=True, capture_output=True)
     return pem
+
+def our_id(pem):
+    certificate = pem.read_text().partition("-----BEGIN CERTIFICATE")
+    return peer_id_text(hashlib.sha256(ssl.PEM_cert_to_DER_cert("".join(certificate[1:]))).digest())
 
 def kept_id(home, *what):
     """The file that keeps the id of an offer or `get` from run to run. It is removed when that has ended."""
@@ -184,13 +191,16 @@ def offer(session, args):
     number = kept.read_text()
     session.say("offer", id=number, title=b", ".join(roots).decode(errors="replace")[:250], bytes=offsets(entries)[-1], files=count["file"],
                 folders=count["folder"], links=count["link"], manifest={"bytes": len(manifest), "sha256": sha256(manifest)}, expires=86400)
+    starts = offsets(entries)
     while True:
         m = session.hear("want", "check", "done", "reject", "cancel", "closed", "error", about=number)  # `accept` is told by its wants
         kind = m["type"]
         if kind == "want":
             serve_want(session, m, manifest, entries)
         elif kind == "check":
-            session.say("differs", id=number, offset=m["offset"], length=m["length"])  # it was not looked at: it will be wanted again
+            held = (read(*entries[entry], at - starts[entry], end - at) for entry, at, end in pieces(starts, m))
+            found = hashlib.sha256(b"".join(raw if isinstance(raw, bytes) else b"" for raw in held)).hexdigest()
+            session.say("same" if m["digest"] == "sha256:" + found else "differs", id=number, offset=m["offset"], length=m["length"])
         elif kind == "error" and m["code"] not in ("unknown_offer", "bad_offer", "bad_message", "bad_path"):
             print(f"the other side: {reason(m)}", file=sys.stderr)  # a state that may pass (section 7.5)
         else:
@@ -355,7 +365,7 @@ def main():
     try:
         session = Session(args.address, args.home, args.id)
         session.hello(args.name)
-        print(f"connected to {peer_id_text(session.peer_id)}", file=sys.stderr)
+        print(f"connected to {peer_id_text(session.peer_id)}; we are {our_id(make_identity(args.home))}", file=sys.stderr)
         code = commands[args.command](session, args)
         session.say("error", code="leaving", fatal=True)
         return code

@@ -232,9 +232,16 @@ void Conversation::sync(Time now) {
     return one.second.offer && ledger_.find_given(one.first) != nullptr;
   }));
   offers_held_ = false;
-  for (const auto& [id, given] : ledger_.given()) say_given(given, now);
+  std::vector<const GivenOffer*> in_order;
+  for (const auto& [id, given] : ledger_.given()) in_order.push_back(&given);
+  std::ranges::stable_sort(in_order, {}, &GivenOffer::order);
+  for (const auto* given : in_order) say_given(*given, now);
   for (const auto& [id, taken] : ledger_.taken()) say_taken(taken);
   say_gets();
+}
+
+void Conversation::offer_again(const OfferId& id) {
+  if (const auto said = said_.find(id); said != said_.end()) said->second.offer = false;
 }
 
 /// Offers that ended without a message on this session: in another one, or by the caller.

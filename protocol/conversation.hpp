@@ -49,7 +49,7 @@ struct Finished {
   bool repeated = false;
 };  ///< complete: the offer ended; else it stays open
 struct Cancelled {
-  Cancel cancel;
+  Cancel cancel;  ///< the one that counts: of two that crossed, the giver's
   Direction direction;
 };
 /// `closed`, or an `error` that refuses the offer (unknown_offer, or bad_offer to our `offer` or
@@ -156,6 +156,8 @@ class Conversation {
   /// Says what the ledger holds and this session has not heard. Called after local decisions; a
   /// `hello` calls it by itself. Before `hello` it does nothing.
   void sync(Time now);
+  /// The next sync() says this offer of ours once more: what stood still goes on.
+  void offer_again(const OfferId& id);
   /// When asked().room() is false: a caller's bug.
   void want(const Want& want);
   const AskedWants& asked() const { return asked_; }

@@ -16,9 +16,9 @@ bool within(const Offer& offer, Of of, std::uint64_t offset, std::uint64_t lengt
   return length <= end && offset <= end - length;
 }
 
-bool may_have_stream(const GivenOffer& given) {
-  return given.state == GivenOffer::State::accepted && given.round > given.done_round;
-}
+/// Also between rounds: a taker that lost its record of a round carries it out once more, and its
+/// `accept` is no new one here.
+bool may_have_stream(const GivenOffer& given) { return given.round > 0; }
 
 /// What of ours beats a `cancel`, if anything does.
 std::optional<Outcome> stronger_than_cancel(const TakenOffer& taken) {
@@ -98,6 +98,14 @@ struct Conversation::Handler {
     event(LaneAttached{m});
   }
 
+  /// Pairing has a connection of its own.
+  void operator()(const Pair& m) { not_here(m); }
+  void operator()(const Confirm& m) { not_here(m); }
+  void operator()(const Paired& m) { not_here(m); }
+  void not_here(const Message& m) {
+    c.fail(Errc::bad_state, std::string(type_of(m)) + " on a session");
+  }
+
   void operator()(const Ping&) { c.say(Pong{}); }
   void operator()(const Pong&) {}
 
@@ -126,6 +134,7 @@ struct Conversation::Handler {
     if (GivenOffer* ours = given(m.id)) return cancelled_by_taker(*ours, m);
     TakenOffer* theirs = taken(m.id);
     if (!theirs) {
+      (void)c.asked_.drop(m.id);  // it may have ended on another connection
       const auto ended = c.ledger_.find_ended(m.id);
       return not_open(m.id, "cancel", ended ? ended->direction : Direction::taken);
     }
@@ -140,9 +149,10 @@ struct Conversation::Handler {
   /// Of two cancels that cross, the giver's says how the offer ended.
   void cancelled_by_taker(const GivenOffer& ours, const Cancel& m) {
     const bool crossed = ours.state == GivenOffer::State::cancelling;
-    const Outcome outcome = outcome_of(crossed ? *ours.cancel : m);
+    const Cancel counts = crossed ? *ours.cancel : m;
+    const Outcome outcome = outcome_of(counts);
     c.end_offer(m.id, outcome);
-    event(Cancelled{m, Direction::given});
+    event(Cancelled{counts, Direction::given});
     closed(m.id, "cancel", outcome);
   }
 

@@ -36,6 +36,7 @@ constexpr std::array kRows{
     Row{Errc::disk, "disk", "the disk failed"},
     Row{Errc::leaving, "leaving", "the other side left"},
     Row{Errc::replaced, "replaced", "a newer session took over"},
+    Row{Errc::pairing_failed, "pairing_failed", "the code did not match, or no invite is open"},
     Row{Errc::timed_out, "timed_out", "timed out"},
     Row{Errc::internal, "internal", "internal error"},
 };

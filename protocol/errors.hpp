@@ -32,8 +32,9 @@ enum class Errc {
   paused,
   no_space,
   disk,
-  leaving,   ///< a session ended on purpose
-  replaced,  ///< a newer session of the same pair took over
+  leaving,         ///< a session ended on purpose
+  replaced,        ///< a newer session of the same pair took over
+  pairing_failed,  ///< whatever the reason, so that no guess learns anything
   timed_out,
   internal,
 };

@@ -53,6 +53,11 @@ Result<void> Ledger::accept(Accept accept) {
   return {};
 }
 
+void Ledger::holds(const OfferId& id, std::uint64_t bytes) {
+  auto* taken = find_in(taken_, id);
+  if (taken && taken->accept) taken->accept->held = bytes;
+}
+
 Result<void> Ledger::finish(Done done) {
   auto* taken = find_in(taken_, done.id);
   if (!taken) return unknown("finish", done.id);
@@ -101,12 +106,21 @@ void Ledger::end(const OfferId& id, Outcome outcome) {
 
 void Ledger::restore(GivenOffer offer) {
   assert(!knows(offer.offer.id));
+  using State = GivenOffer::State;
+  if (offer.state == State::cancelling && !offer.cancel)
+    offer.state = offer.round > offer.done_round ? State::accepted : State::open;
   const OfferId id = offer.offer.id;
   given_.emplace(id, std::move(offer));
 }
 
 void Ledger::restore(TakenOffer offer) {
   assert(!knows(offer.offer.id));
+  using State = TakenOffer::State;
+  const bool speechless = (offer.state == State::accepted && !offer.accept) ||
+                          (offer.state == State::finishing && !offer.done) ||
+                          (offer.state == State::rejecting && !offer.reject) ||
+                          (offer.state == State::cancelling && !offer.cancel);
+  if (speechless) offer.state = State::open;
   const OfferId id = offer.offer.id;
   taken_.emplace(id, std::move(offer));
 }

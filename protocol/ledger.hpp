@@ -23,6 +23,7 @@ struct GivenOffer {
   std::uint64_t done_round = 0;  ///< of the latest `done`
   std::optional<Accept> accept;  ///< the latest
   std::optional<Cancel> cancel;
+  std::uint64_t order = 0;  ///< those with a lower one are said first
 };
 
 /// An offer to us that has not ended. What is said again in every session depends on the state.
@@ -66,6 +67,8 @@ class Ledger {
   /// Fills in its round; open, accepted (a new choice) or finishing with complete:false ->
   /// accepted. Errc::bad_offer if it names another manifest than the offer.
   Result<void> accept(Accept accept);
+  /// How much the taker has of what it accepted: the accept says so when it is repeated.
+  void holds(const OfferId& id, std::uint64_t bytes);
   /// Fills in its round; accepted -> finishing.
   Result<void> finish(Done done);
   /// Open, and no round yet -> rejecting.
@@ -77,7 +80,8 @@ class Ledger {
   /// left as it is.
   void end(const OfferId& id, Outcome outcome);
 
-  // Restoring what was saved, before any session.
+  // Restoring what was saved, before any session. A state whose message is missing could neither be
+  // said nor left: it counts as the one before.
   void restore(GivenOffer offer);
   void restore(TakenOffer offer);
   void restore_ended(const OfferId& id, Ended ended);

@@ -108,6 +108,15 @@ inline constexpr seconds kAttachWait{10};  ///< an `attach` ahead of its `accept
 inline constexpr seconds kCrossedPing{
     5};  ///< of crossed sessions the better one must answer a `ping` within this
 
+// Pairing
+inline constexpr std::uint32_t kPairingVersion = 1;
+inline constexpr std::size_t kMaxPairingShareBytes = 65;  ///< an uncompressed point of P-256
+inline constexpr std::size_t kPairingMacBytes = 32;       ///< HMAC-SHA-256
+inline constexpr seconds kPairingTime{
+    20};  ///< from the `pair` to the end: nobody is asked anything in between
+inline constexpr seconds kPairingFailure{
+    2};  ///< after the `pair` a failure is told, whatever it was and whenever it was known
+
 // What one side may send before it is called noise
 inline constexpr std::size_t kMaxMessagesPerSecond =
     5'000;  ///< control messages, averaged over kMessageRateSpan
@@ -118,5 +127,18 @@ inline constexpr std::size_t kMaxWaitingOutput = std::size_t{16} << 20;
 inline constexpr std::size_t kMaxGetsRemembered = 1'024;
 /// Unanswered `check`s of one side.
 inline constexpr std::size_t kMaxOpenChecks = kMaxOpenWants;
+
+// The local network
+inline constexpr std::uint16_t kBeaconPort = kDefaultPort;  ///< UDP; the same for everybody
+/// Of the block that stays on the link (224.0.0.0/24), which also devices pass that filter the
+/// rest.
+inline constexpr char kBeaconGroup4[] = "224.0.0.221";
+inline constexpr char kBeaconGroup6[] = "ff02::dda8";
+inline constexpr std::size_t kMaxBeaconBytes = 1200;  ///< never a fragment
+inline constexpr std::size_t kAskBytes = 400;  ///< an `ask` has as many: no answer to it is larger
+inline constexpr std::size_t kMaxBeaconNameBytes = 64;  ///< every byte escaped, it fits kAskBytes
+inline constexpr std::uint32_t kMaxInviteSlot = 999;
+inline constexpr seconds kAnnounceEvery{60};  ///< give or take a fifth
+inline constexpr seconds kBeaconLife{150};    ///< two announcements missed
 
 }  // namespace peer::protocol

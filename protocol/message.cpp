@@ -12,8 +12,9 @@ namespace {
 
 /// In the order of the alternatives of Message.
 constexpr std::array<std::string_view, std::variant_size_v<Message>> kTypes{
-    "hello", "offer",  "accept", "reject", "want", "data",    "gone", "check", "same", "differs",
-    "done",  "cancel", "closed", "attach", "list", "listing", "get",  "error", "ping", "pong"};
+    "hello",  "offer",   "accept",  "reject", "want",   "data",   "gone", "check",
+    "same",   "differs", "done",    "cancel", "closed", "attach", "pair", "confirm",
+    "paired", "list",    "listing", "get",    "error",  "ping",   "pong"};
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";  // U+FFFD
 

@@ -68,6 +68,7 @@ struct Accept {
   std::uint64_t files = 0;  ///< chosen in this round
   std::uint64_t bytes = 0;
   std::uint32_t lanes = 0;  ///< 0 to kMaxLanes
+  std::uint64_t held = 0;   ///< of `bytes`, what the taker has already; 0 also if it does not say
   friend bool operator==(const Accept&, const Accept&) = default;
 };
 
@@ -180,6 +181,26 @@ struct Attach {
   friend bool operator==(const Attach&, const Attach&) = default;
 };
 
+/// First message of a connection for pairing, and its answer (PROTOCOL.md "Pairing").
+struct Pair {
+  std::uint32_t version = kPairingVersion;
+  std::string share;  ///< raw bytes, judged by whoever does the arithmetic
+  friend bool operator==(const Pair&, const Pair&) = default;
+};
+
+struct Confirm {
+  std::string mac;         ///< kPairingMacBytes, raw
+  std::string name;        ///< of the inviter only: what it calls itself, maybe empty
+  std::uint16_t port = 0;  ///< of the inviter only: where it listens, 0 if it does not
+  friend bool operator==(const Confirm&, const Confirm&) = default;
+};
+
+struct Paired {
+  std::string name;        ///< what the joiner calls itself, maybe empty
+  std::uint16_t port = 0;  ///< where it listens, 0 if it does not
+  friend bool operator==(const Paired&, const Paired&) = default;
+};
+
 struct List {
   RequestId request;
   std::string path;  ///< of a folder in a share, its first part the share's name; empty: the shares
@@ -233,8 +254,9 @@ struct Pong {
   friend bool operator==(const Pong&, const Pong&) = default;
 };
 
-using Message = std::variant<Hello, Offer, Accept, Reject, Want, Data, Gone, Check, Same, Differs,
-                             Done, Cancel, Closed, Attach, List, Listing, Get, Trouble, Ping, Pong>;
+using Message =
+    std::variant<Hello, Offer, Accept, Reject, Want, Data, Gone, Check, Same, Differs, Done, Cancel,
+                 Closed, Attach, Pair, Confirm, Paired, List, Listing, Get, Trouble, Ping, Pong>;
 
 /// The `type` of a message, e.g. "offer".
 std::string_view type_of(const Message& message);

@@ -1,6 +1,7 @@
 #include <array>
 #include <utility>
 
+#include "protocol/base64.hpp"
 #include "protocol/errors.hpp"
 #include "protocol/fields.hpp"
 #include "protocol/message.hpp"
@@ -101,6 +102,7 @@ Message read_accept(Fields& in) {
   in.number("files", m.files, 0, kMaxManifestEntries);
   in.number("bytes", m.bytes, 0, kMaxStreamBytes);
   in.clamped("lanes", m.lanes, 0, kMaxLanes, optional);
+  in.clamped("held", m.held, 0, kMaxStreamBytes, optional);
   return m;
 }
 
@@ -216,6 +218,38 @@ Message read_attach(Fields& in) {
   return m;
 }
 
+/// 1 to `max_bytes` bytes that travel as base64.
+void read_base64(Fields& in, const char* key, std::string& out, std::size_t max_bytes) {
+  const std::string* text = in.string(key, required);
+  if (!text) return;
+  auto bytes = from_base64(*text);
+  if (!bytes || bytes->empty() || bytes->size() > max_bytes)
+    return in.refuse(key, "not base64 of 1 to " + std::to_string(max_bytes) + " bytes");
+  out = std::move(*bytes);
+}
+
+Message read_pair(Fields& in) {
+  Pair m;
+  in.number("version", m.version, 0, UINT32_MAX);
+  read_base64(in, "share", m.share, kMaxPairingShareBytes);
+  return m;
+}
+
+Message read_confirm(Fields& in) {
+  Confirm m;
+  read_base64(in, "mac", m.mac, kPairingMacBytes);
+  in.text("name", m.name, kMaxNameBytes);
+  in.number("port", m.port, 0, UINT16_MAX, optional);
+  return m;
+}
+
+Message read_paired(Fields& in) {
+  Paired m;
+  in.text("name", m.name, kMaxNameBytes);
+  in.number("port", m.port, 0, UINT16_MAX, optional);
+  return m;
+}
+
 Message read_list(Fields& in) {
   List m;
   in.id("request", m.request);
@@ -299,6 +333,9 @@ constexpr std::array kReaders{
     Reader{"check", read_check},
     Reader{"same", read_check_answer<Same>},
     Reader{"differs", read_check_answer<Differs>},
+    Reader{"pair", read_pair},
+    Reader{"confirm", read_confirm},
+    Reader{"paired", read_paired},
     Reader{"list", read_list},
     Reader{"listing", read_listing},
     Reader{"get", read_get},

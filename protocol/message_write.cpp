@@ -88,6 +88,7 @@ void write(Json& out, const Accept& m) {
   put_number(out, "files", m.files);
   put_number(out, "bytes", m.bytes);
   put_optional(out, "lanes", m.lanes);
+  put_optional(out, "held", m.held);
 }
 
 void write(Json& out, const Reject& m) {
@@ -168,6 +169,24 @@ void write(Json& out, const Attach& m) {
   out["id"] = m.id.text();
   out["instance"] = m.instance.text();
   put_optional(out, "dial", m.dial);
+}
+
+void write(Json& out, const Pair& m) {
+  assert(!m.share.empty() && m.share.size() <= kMaxPairingShareBytes);
+  out["version"] = m.version;
+  out["share"] = to_base64(m.share);
+}
+
+void write(Json& out, const Confirm& m) {
+  assert(!m.mac.empty() && m.mac.size() <= kPairingMacBytes);
+  out["mac"] = to_base64(m.mac);
+  put_text(out, "name", m.name, kMaxNameBytes);
+  put_optional(out, "port", m.port);
+}
+
+void write(Json& out, const Paired& m) {
+  put_text(out, "name", m.name, kMaxNameBytes);
+  put_optional(out, "port", m.port);
 }
 
 void write(Json& out, const List& m) {

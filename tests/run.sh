@@ -3,7 +3,7 @@
 #
 #   tests/run.sh              everything
 #   tests/run.sh release      end to end, over the program as it is shipped
-#   tests/run.sh sanitizers   unit, simulation, end to end and the fuzz corpora under AddressSanitizer and UBSan
+#   tests/run.sh sanitizers   unit, simulation, end to end (but what waits for limits of time) and the fuzz corpora under AddressSanitizer and UBSan
 #   tests/run.sh threads      what runs on several threads under ThreadSanitizer
 #   tests/run.sh fuzz         the fuzz targets for a short while, with clang's libFuzzer
 set -u
@@ -61,14 +61,14 @@ for part in $parts; do
   echo "== $part"
   case $part in
     release)
-      targets=peer/peer
+      targets='peer/peer tests/faults/libfault_shim.so'
       build test-release && run test-release --suite e2e
       ;;
     sanitizers)
       export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
       targets=
       build test-asan -Dbuildtype=debugoptimized -Doptimization=1 -Db_sanitize=address,undefined -Db_lundef=false &&
-        PEER_TEST_PATIENCE=4 run test-asan --timeout-multiplier 4
+        PEER_TEST_PATIENCE=4 run test-asan --no-suite patience --timeout-multiplier 4
       ;;
     threads)
       targets='peer/peer tests/unit/unit_net'
@@ -79,11 +79,12 @@ for part in $parts; do
       ;;
     fuzz)
       install_packages clang libclang-rt-dev || exit 1
-      targets='tests/fuzz/fuzz_message tests/fuzz/fuzz_manifest tests/fuzz/fuzz_frame'
+      targets='tests/fuzz/fuzz_message tests/fuzz/fuzz_manifest tests/fuzz/fuzz_frame tests/fuzz/fuzz_beacon'
       if build test-fuzz; then
         fuzz message wire
         fuzz manifest manifest
         fuzz frame frame
+        fuzz beacon beacon
       fi
       ;;
     *)

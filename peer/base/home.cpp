@@ -169,6 +169,13 @@ std::string downloads_error(const std::string& folder) {
   return {};
 }
 
+std::string landing_folder(const std::string& written) {
+  if (written.find('\0') != std::string::npos) return {};
+  const std::string folder = written.starts_with("~/") ? user_home() + written.substr(1) : written;
+  if (!folder.starts_with('/') || !downloads_error(folder).empty()) return {};
+  return absolute_path(folder);
+}
+
 std::string user_home() {
   const std::string variable = absolute_variable("HOME");
   if (!variable.empty()) return variable;

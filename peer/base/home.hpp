@@ -35,6 +35,9 @@ struct Home {
 std::string downloads_folder();
 /// Why files may not land in `folder`: it is `/` or the user's home itself; empty if they may.
 std::string downloads_error(const std::string& folder);
+/// A folder as the settings name it, absolute or from ~/ on, made absolute; empty if it is neither,
+/// or files may not land there.
+std::string landing_folder(const std::string& written);
 /// $HOME, or the password database's.
 std::string user_home();
 /// `path` from the current folder on, without `.`, `..` and doubled or final slashes; links are not

@@ -1,8 +1,8 @@
 #include "base/rate_limit.hpp"
 
 #include <algorithm>
-#include <charconv>
-#include <cmath>
+
+#include "base/text.hpp"
 
 namespace peer::base {
 
@@ -32,26 +32,11 @@ RateLimit::Clock::duration RateLimit::debt(Clock::time_point now) const {
 
 std::optional<std::uint64_t> parse_rate(std::string_view text) {
   if (text == "none" || text == "0") return 0;
-  double value = 0;
-  const char* end = text.data() + text.size();
-  const auto [rest, failed] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
-  if (failed != std::errc{}) return std::nullopt;
-  std::string_view unit(rest, static_cast<std::size_t>(end - rest));
-  if (unit.ends_with("/s")) unit.remove_suffix(2);
-  if (unit.ends_with('B')) unit.remove_suffix(1);
-  const double step = unit.ends_with('i') ? 1024 : 1000;
-  if (unit.ends_with('i')) unit.remove_suffix(1);
-  if (unit.empty() && step == 1024) return std::nullopt;
-  constexpr std::string_view kUnits = "kMG";
-  if (unit.size() > 1) return std::nullopt;
-  if (unit.size() == 1) {
-    const auto power = kUnits.find(unit == "K" ? 'k' : unit.front());
-    if (power == std::string_view::npos) return std::nullopt;
-    value *= std::pow(step, static_cast<double>(power + 1));
-  }
-  constexpr double kMost = 1e15;
-  if (!(value >= static_cast<double>(kLeastRate)) || value > kMost) return std::nullopt;
-  return static_cast<std::uint64_t>(value);
+  if (text.ends_with("/s")) text.remove_suffix(2);
+  constexpr std::uint64_t kMost = 1'000'000'000'000'000;
+  const auto rate = parse_size(text);
+  if (!rate || *rate < kLeastRate || *rate > kMost) return std::nullopt;
+  return rate;
 }
 
 }  // namespace peer::base

@@ -21,46 +21,6 @@
 namespace peer::base {
 namespace {
 
-class Category : public std::error_category {
- public:
-  const char* name() const noexcept override { return "settings"; }
-  std::string message(int code) const override {
-    switch (static_cast<SettingsErrc>(code)) {
-      case SettingsErrc::not_toml:
-        return "this is not TOML";
-      case SettingsErrc::too_large:
-        return "more than 1 MiB";
-      case SettingsErrc::not_a_file:
-        return "not a regular file";
-      case SettingsErrc::unknown_key:
-        return "there is no such setting";
-      case SettingsErrc::bad_name:
-        return "the name is 1 to 256 bytes of text without control or invisible characters";
-      case SettingsErrc::bad_port:
-        return "the port is a whole number from 1 to 65535";
-      case SettingsErrc::bad_listen:
-        return "the addresses to listen on are a list of at most 16 IPs without ports, such as "
-               "[\"192.168.1.7\", \"::1\"]";
-      case SettingsErrc::bad_downloads:
-        return "downloads is an absolute folder, or one from ~/ on, but neither / nor your home "
-               "itself";
-      case SettingsErrc::bad_offers_from:
-        return "offers_from is \"anyone\" or \"contacts\"";
-      case SettingsErrc::bad_hidden:
-        return "hidden is true or false";
-      case SettingsErrc::bad_on_clash:
-        return "on_clash is \"rename\", \"skip\", \"update\" or \"overwrite\"";
-      case SettingsErrc::bad_limit:
-        return "limit is a speed such as \"20M\" or \"500k\" (bytes a second, at least 1k), or "
-               "\"none\"";
-      case SettingsErrc::not_editable:
-        return "the file is written in a way that only a person can "
-               "change";
-    }
-    return "unknown error";
-  }
-};
-
 std::string host_name() {
   std::array<char, 256> buffer{};
   if (::gethostname(buffer.data(), buffer.size() - 1) != 0) return "peer";
@@ -79,10 +39,6 @@ bool is_ip(const std::string& text) {
   const std::string without_scope = text.substr(0, text.find('%'));
   return ::inet_pton(AF_INET, text.c_str(), &v4) == 1 ||
          ::inet_pton(AF_INET6, without_scope.c_str(), &v6) == 1;
-}
-
-std::string from_home(const std::string& folder) {
-  return folder.starts_with("~/") ? user_home() + folder.substr(1) : folder;
 }
 
 // The readers of one value each: false if it is not what the setting may be.
@@ -116,10 +72,9 @@ bool read_listen(const toml::node& node, Settings& out) {
 
 bool read_downloads(const toml::node& node, Settings& out) {
   const auto value = node.value_exact<std::string>();
-  if (!value || value->find('\0') != std::string::npos) return false;
-  const std::string folder = from_home(*value);
-  if (!folder.starts_with('/') || !downloads_error(folder).empty()) return false;
-  out.downloads = absolute_path(folder);
+  const std::string folder = value ? landing_folder(*value) : std::string{};
+  if (folder.empty()) return false;
+  out.downloads = folder;
   return true;
 }
 
@@ -135,11 +90,15 @@ bool read_offers_from(const toml::node& node, Settings& out) {
   return read_word(node, {"anyone", "contacts"}, out.offers_from);
 }
 
-bool read_hidden(const toml::node& node, Settings& out) {
+bool read_truth(const toml::node& node, bool& out) {
   const auto value = node.value_exact<bool>();
-  if (value) out.hidden = *value;
+  if (value) out = *value;
   return value.has_value();
 }
+
+bool read_hidden(const toml::node& node, Settings& out) { return read_truth(node, out.hidden); }
+
+bool read_durable(const toml::node& node, Settings& out) { return read_truth(node, out.durable); }
 
 bool read_on_clash(const toml::node& node, Settings& out) {
   return read_word(node, {"rename", "skip", "update", "overwrite"}, out.on_clash);
@@ -151,6 +110,31 @@ bool read_limit(const toml::node& node, Settings& out) {
   out.limit = *value;
   return true;
 }
+
+bool read_sessions(const toml::node& node, Settings& out) {
+  return read_word(node, {"contacts", "trusted", "off"}, out.sessions);
+}
+
+bool read_discovery(const toml::node& node, Settings& out) {
+  return read_word(node, {"named", "off"}, out.discovery);
+}
+
+bool read_history_days(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::int64_t>();
+  if (!value || *value < 0 || *value > kMaxHistoryDays) return false;
+  out.history_days = static_cast<std::uint32_t>(*value);
+  return true;
+}
+
+bool read_give_up_after(const toml::node& node, Settings& out) {
+  const auto value = node.value_exact<std::string>();
+  const auto time = value ? parse_duration(*value) : std::nullopt;
+  if (!time || time->count() <= 0) return false;
+  out.give_up_after = *value;
+  return true;
+}
+
+std::string truth(bool value) { return value ? "true" : "false"; }
 
 std::string listed(const std::vector<std::string>& values) {
   std::string out = "[";
@@ -187,9 +171,15 @@ constexpr std::array kSettings{
     Setting{"offers_from", Form::text, SettingsErrc::bad_offers_from, read_offers_from,
             [](const Settings& s) { return toml_string(s.offers_from); },
             "whose offers are shown: \"anyone\" or \"contacts\""},
-    Setting{"hidden", Form::truth, SettingsErrc::bad_hidden, read_hidden,
-            [](const Settings& s) { return std::string(s.hidden ? "true" : "false"); },
-            "whether its name is kept from strangers and the local network: true or false"},
+    Setting{
+        "hidden", Form::truth, SettingsErrc::bad_hidden, read_hidden,
+        [](const Settings& s) { return truth(s.hidden); },
+        "whether strangers are not told its name, and the local network nothing: true or false"},
+    Setting{
+        "discovery", Form::text, SettingsErrc::bad_discovery, read_discovery,
+        [](const Settings& s) { return toml_string(s.discovery); },
+        "whether the local network is told this peer's name, ID and port, and others are heard: "
+        "\"named\" or \"off\""},
     Setting{"on_clash", Form::text, SettingsErrc::bad_on_clash, read_on_clash,
             [](const Settings& s) { return toml_string(s.on_clash); },
             "what becomes of a file whose name is taken: \"rename\", \"skip\", \"update\" or "
@@ -198,6 +188,19 @@ constexpr std::array kSettings{
             [](const Settings& s) { return toml_string(s.limit); },
             "how fast all transfers together may go, each way: \"20M\" (bytes a second) or "
             "\"none\""},
+    Setting{"sessions", Form::text, SettingsErrc::bad_sessions, read_sessions,
+            [](const Settings& s) { return toml_string(s.sessions); },
+            "with whom 'peer start' keeps a connection where there is nothing to say: "
+            "\"contacts\", \"trusted\" or \"off\""},
+    Setting{"durable", Form::truth, SettingsErrc::bad_durable, read_durable,
+            [](const Settings& s) { return truth(s.durable); },
+            "whether what is received is on the disk before it is called done: true or false"},
+    Setting{"history_days", Form::number, SettingsErrc::bad_history_days, read_history_days,
+            [](const Settings& s) { return std::to_string(s.history_days); },
+            "how many days 'peer history' tells of an offer that has ended"},
+    Setting{"give_up_after", Form::text, SettingsErrc::bad_give_up_after, read_give_up_after,
+            [](const Settings& s) { return toml_string(s.give_up_after); },
+            "how long somebody who accepted an offer may take nothing of it before it is given up"},
 };
 
 const Setting* find_setting(std::string_view key) {
@@ -224,6 +227,10 @@ Settings defaults() {
 Result<Settings> read_table(const toml::table& table, const std::string& file) {
   Settings settings = defaults();
   for (const auto& [key, node] : table) {
+    if (key.str() == kPolicyKey) {
+      settings.policy = read_policy(node, file);
+      continue;
+    }
     const Setting* setting = find_setting(key.str());
     const std::string place = place_text(file, key.source().begin);
     if (setting == nullptr) {
@@ -234,6 +241,8 @@ Result<Settings> read_table(const toml::table& table, const std::string& file) {
       return Error(setting->error, place);
     }
   }
+  for (const PolicyRule& rule : settings.policy)
+    if (!rule.trouble.empty()) settings.warnings.push_back(rule.trouble);
   return settings;
 }
 
@@ -271,11 +280,6 @@ Result<std::string> checked_value(const Setting& setting, const std::string& typ
 
 }  // namespace
 
-std::error_code make_error_code(SettingsErrc code) {
-  static const Category category;
-  return {static_cast<int>(code), category};
-}
-
 Result<Settings> Settings::load(const std::string& file) {
   const auto text = read_settings_text(file);
   if (!text) return text.error();
@@ -306,6 +310,7 @@ Result<std::vector<SettingInfo>> list_settings(const std::string& file) {
 Result<void> change_setting(const std::string& file, const std::string& key,
                             const std::string& value) {
   const Setting* setting = find_setting(key);
+  if (key == kPolicyKey) return Error(SettingsErrc::not_one_value, quoted(key));
   if (setting == nullptr) {
     const std::string hint = did_you_mean(key);
     return Error(SettingsErrc::unknown_key, quoted(key) + (hint.empty() ? "" : " (" + hint + ")"));

@@ -7,6 +7,7 @@
 #include <system_error>
 #include <vector>
 
+#include "base/policy_rule.hpp"
 #include "protocol/result.hpp"
 
 namespace peer::base {
@@ -14,6 +15,7 @@ namespace peer::base {
 /// A person writes this file; more than this is none of ours.
 inline constexpr std::size_t kMaxSettingsBytes = 1024 * 1024;
 inline constexpr std::size_t kMaxListenAddresses = 16;
+inline constexpr std::int64_t kMaxHistoryDays = 36'500;
 
 /// What can be wrong with a settings file or a value. The message of the code says what is allowed;
 /// the context of the Error names the file, line and column, or the key and the value given.
@@ -30,7 +32,13 @@ enum class SettingsErrc {
   bad_hidden,
   bad_on_clash,
   bad_limit,
+  bad_sessions,
+  bad_durable,
+  bad_history_days,
+  bad_give_up_after,
+  bad_discovery,
   not_editable,
+  not_one_value,
 };
 std::error_code make_error_code(SettingsErrc code);
 
@@ -43,8 +51,17 @@ struct Settings {
   std::string downloads;               ///< where files land; default: the XDG downloads folder
   std::string offers_from = "anyone";  ///< or "contacts"
   bool hidden = false;
+  std::string discovery = "named";  ///< on the local network; or "off"
   std::string on_clash = "rename";
-  std::string limit = "none";  ///< for parse_rate(): of all transfers together, each way
+  std::string limit = "none";         ///< for parse_rate(): of all transfers together, each way
+  std::string sessions = "contacts";  ///< kept open by a node that stays; or "trusted", "off"
+  bool durable = false;               ///< what is received is on the disk before it is called done
+  std::uint32_t history_days = 90;    ///< how long offers that have ended are told of
+  std::string give_up_after = "30m";  ///< for parse_duration(): of a taker that wants nothing
+
+  /// Who is answered without asking; the first that fits decides. What is wrong with one stands in
+  /// `warnings` too.
+  std::vector<PolicyRule> policy;
 
   /// Keys in the file that mean nothing here, each as a whole sentence to show.
   std::vector<std::string> warnings;

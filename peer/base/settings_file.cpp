@@ -55,26 +55,6 @@ std::string behind_links(const std::string& file) {
   return real ? std::string(real.get()) : file;
 }
 
-// Bytes before a place; columns count characters, from 1, as lines do.
-std::size_t offset_of(const std::string& text, toml::source_position place) {
-  std::size_t at = 0;
-  for (toml::source_index line = 1; line < place.line && at < text.size(); ++line)
-    at = std::min(text.find('\n', at), text.size() - 1) + 1;
-  for (toml::source_index column = 1; column < place.column && at < text.size(); ++column)
-    at += character_at(text, at).bytes;
-  return at;
-}
-
-std::size_t line_start(const std::string& text, std::size_t at) {
-  const std::size_t newline = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
-  return newline == std::string::npos ? 0 : newline + 1;
-}
-
-std::size_t next_line(const std::string& text, std::size_t at) {
-  const std::size_t newline = text.find('\n', at);
-  return newline == std::string::npos ? text.size() : newline + 1;
-}
-
 // Where a new key goes: behind the last value of the top table, for what follows the first [table]
 // belongs to that one.
 std::size_t place_for_new_key(const std::string& text, const toml::table& table) {
@@ -123,6 +103,25 @@ bool is_the_change(toml::table before, toml::table edited, const std::string& ke
 }
 
 }  // namespace
+
+std::size_t offset_of(const std::string& text, toml::source_position place) {
+  std::size_t at = 0;  // columns count characters, from 1, as lines do
+  for (toml::source_index line = 1; line < place.line && at < text.size(); ++line)
+    at = std::min(text.find('\n', at), text.size() - 1) + 1;
+  for (toml::source_index column = 1; column < place.column && at < text.size(); ++column)
+    at += character_at(text, at).bytes;
+  return at;
+}
+
+std::size_t line_start(const std::string& text, std::size_t at) {
+  const std::size_t newline = at == 0 ? std::string::npos : text.rfind('\n', at - 1);
+  return newline == std::string::npos ? 0 : newline + 1;
+}
+
+std::size_t next_line(const std::string& text, std::size_t at) {
+  const std::size_t newline = text.find('\n', at);
+  return newline == std::string::npos ? text.size() : newline + 1;
+}
 
 Result<std::string> read_settings_text(const std::string& file) {
   // O_NONBLOCK: a FIFO must not hold up the start.

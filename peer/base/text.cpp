@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <ctime>
 #include <limits>
@@ -224,6 +225,27 @@ std::string time_text(std::int64_t unix_seconds) {
   if (::localtime_r(&time, &local) == nullptr) return std::to_string(unix_seconds);
   const std::size_t n = std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M", &local);
   return std::string(text.data(), n);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  double value = 0;
+  const char* end = text.data() + text.size();
+  const auto [rest, failed] = std::from_chars(text.data(), end, value, std::chars_format::fixed);
+  if (failed != std::errc{}) return std::nullopt;
+  std::string_view unit(rest, static_cast<std::size_t>(end - rest));
+  if (unit.ends_with('B')) unit.remove_suffix(1);
+  const double step = unit.ends_with('i') ? 1024 : 1000;
+  if (unit.ends_with('i')) unit.remove_suffix(1);
+  if (unit.size() > 1 || (unit.empty() && step == 1024)) return std::nullopt;
+  if (unit.size() == 1) {
+    constexpr std::string_view kUnits = "kMGT";
+    const auto power = kUnits.find(unit == "K" ? 'k' : unit.front());
+    if (power == std::string_view::npos) return std::nullopt;
+    value *= std::pow(step, static_cast<double>(power + 1));
+  }
+  constexpr double kMost = 1e18;
+  if (!(value >= 0) || value > kMost) return std::nullopt;
+  return static_cast<std::uint64_t>(value);
 }
 
 std::optional<std::chrono::seconds> parse_duration(std::string_view text) {

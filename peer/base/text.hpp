@@ -39,6 +39,9 @@ std::string rate_text(double bytes_per_second);      ///< "112 MB/s"
 /// "8 s", "3 min 12 s", "2 h 5 min", "1 day 7 h", "3 days"; below zero as zero.
 std::string duration_text(std::chrono::seconds d);
 std::string time_text(std::int64_t unix_seconds);  ///< local time "2026-11-22 14:05"
+/// "20M", "500k", "1.5GB", "2GiB", "1000" (k, M, G and T are powers of 1000) as bytes; nothing for
+/// anything else.
+std::optional<std::uint64_t> parse_size(std::string_view text);
 /// "30d", "10m", "45s", "2h", "1w" or plain seconds; whole numbers only.
 std::optional<std::chrono::seconds> parse_duration(std::string_view text);
 /// The nearest of `known` within an edit distance of 2, if any: for "did you mean". The view is

@@ -2,9 +2,12 @@
 #include "cli/arguments.hpp"
 #include "cli/attach.hpp"
 #include "cli/commands.hpp"
+#include "cli/describe.hpp"
 #include "cli/follow.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/output.hpp"
+#include "cli/progress.hpp"
+#include "cli/prompt.hpp"
 #include "protocol/limits.hpp"
 
 namespace peer::cli {
@@ -23,8 +26,9 @@ const Spec& accept_spec() {
       "peer accept bob --only '*.jpg' --on-clash skip\n"
       "peer accept 3 --dry-run",
       "0 all that was chosen is there, verified\n"
+      "1 failed, or the disk here fails (it is tried again every minute)\n"
       "3 cancelled by the other side\n"
-      "7 no space\n"
+      "7 no space (it goes on by itself when there is room)\n"
       "8 something wanted did not arrive\n"
       "10 no such offer",
       0,
@@ -50,8 +54,8 @@ const Spec& cancel_spec() {
       "cancel",
       "cancel [OFFER] [--keep]",
       "End an offer or a transfer, whichever side it is from; the other side is told. What has "
-      "arrived and is not delivered yet is removed; what an earlier accept took stays. Without "
-      "OFFER: the only one that is open.",
+      "arrived and is not delivered yet is removed (on a terminal you are asked first); what an "
+      "earlier accept took stays. Without OFFER: the only one that is open.",
       {{"keep", nullptr, "put the files that are complete in their place, and say where"}},
       "peer cancel 3",
       "10 no such offer",
@@ -68,7 +72,9 @@ const Spec& wait_spec() {
                              {},
                              "peer wait 3\npeer wait 3 4 5 --timeout 2h",
                              "0 all done\n"
+                             "1 failed, or the disk here fails (it is tried again every minute)\n"
                              "3 rejected or cancelled\n"
+                             "7 the disk here is full (it goes on by itself when there is room)\n"
                              "8 something wanted did not arrive, or several ended differently\n"
                              "9 expired, or --timeout is over\n"
                              "10 no such offer"};
@@ -79,6 +85,28 @@ Attached attach_as(const Common& common, const char* command) {
   Attachment attachment;
   attachment.command = command;
   return attach(common, attachment);
+}
+
+void ask_what_to_do(Client& client, const Json& question) {
+  ask_line(client, "y, k or n > ", [&client, question](std::optional<std::string> line) {
+    const std::string word = line.value_or("n");
+    if (word == "y" || word == "yes") return client.answer(question, "remove");
+    if (word == "k") return client.answer(question, "keep");
+    if (word == "n" || word == "no") return client.answer(question, false);
+    ask_what_to_do(client, question);
+  });
+}
+
+/// What has arrived would be removed: answers the node's question about that.
+void ask_to_remove(Client& client, const Json& question) {
+  const Json& offer = object_of(question, "offer");
+  say(offer_text(offer) + ": " + base::size_text(number_of(offer, "bytes_done")) + " of " +
+      base::size_text(total_bytes(offer)) + " have arrived, " +
+      base::count_of(number_of(offer, "files_done"), "complete file") + " among it");
+  say("  y  remove it all, and tell " + peer_name(object_of(offer, "peer")));
+  say("  k  the same, but put the complete files in their place");
+  say("  n  no, the transfer goes on ('peer pause' lets it stand still)");
+  ask_what_to_do(client, question);
 }
 
 }  // namespace
@@ -121,8 +149,13 @@ ExitCode run_cancel(std::span<char*> args) {
   const auto arguments = Arguments::parse(cancel_spec(), args);
   if (!arguments) return ExitCode::done;
   const Common& common = arguments->common();
-  Json body = {{"do", "cancel"}, {"offer", arguments->word(0)}, {"keep", arguments->flag("keep")}};
-  const Json result = ask_node(common, "cancel", std::move(body));
+  Json body = {{"do", "cancel"},
+               {"offer", arguments->word(0)},
+               {"keep", arguments->flag("keep")},
+               {"ask", !common.yes && can_ask(common)}};
+  Attached attached = attach_as(common, "cancel");
+  const Json result = attached.client->call(
+      std::move(body), [&](const Json& question) { ask_to_remove(*attached.client, question); });
   if (common.json) print_row("cancelled", result);
   say("offer " + std::to_string(number_of(result, "number")) + " is cancelled");
   for (const Json& path : array_of(result, "kept")) say("kept: " + base::quoted(bytes_from(path)));

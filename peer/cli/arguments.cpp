@@ -260,6 +260,8 @@ const std::vector<Option>& landing_options() {
       {"on-clash", "RULE",
        "when a name is taken: rename (default), skip, update (where size or date differ) or "
        "overwrite"},
+      {"durable", nullptr,
+       "done only when all of it is on the disk, not only in the machine's memory"},
       limit_option(),
   };
   return options;

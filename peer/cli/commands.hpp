@@ -26,6 +26,8 @@ ExitCode run_offers(std::span<char*> args);
 ExitCode run_accept(std::span<char*> args);
 ExitCode run_reject(std::span<char*> args);
 ExitCode run_cancel(std::span<char*> args);
+ExitCode run_pause(std::span<char*> args);
+ExitCode run_resume(std::span<char*> args);
 ExitCode run_wait(std::span<char*> args);
 ExitCode run_receive(std::span<char*> args);
 ExitCode run_get(std::span<char*> args);
@@ -34,7 +36,10 @@ ExitCode run_share(std::span<char*> args);
 ExitCode run_unshare(std::span<char*> args);
 ExitCode run_shares(std::span<char*> args);
 ExitCode run_peers(std::span<char*> args);
+ExitCode run_invite(std::span<char*> args);
+ExitCode run_join(std::span<char*> args);
 ExitCode run_add(std::span<char*> args);
+ExitCode run_note(std::span<char*> args);
 ExitCode run_rename(std::span<char*> args);
 ExitCode run_forget(std::span<char*> args);
 ExitCode run_block(std::span<char*> args);
@@ -43,6 +48,7 @@ ExitCode run_trust(std::span<char*> args);
 ExitCode run_untrust(std::span<char*> args);
 ExitCode run_id(std::span<char*> args);
 ExitCode run_history(std::span<char*> args);
+ExitCode run_doctor(std::span<char*> args);
 ExitCode run_config(std::span<char*> args);
 
 /// The words of `help` that are commands; nothing if its own --help was printed.

@@ -15,11 +15,14 @@ const Spec& spec() {
       "config",
       "config [KEY [VALUE]]",
       "Show all settings, or one, or change one. They live in a file that can be edited by hand, "
-      "comments are kept; a running node is told.",
+      "comments are kept; a running node reads it again whenever this command runs. The rules "
+      "about "
+      "offers ([[policy]] tables) are shown too; 'peer trust' writes those for one contact.",
       {},
       "peer config\n"
       "peer config downloads ~/Incoming\n"
-      "peer config offers_from contacts",
+      "peer config offers_from contacts\n"
+      "peer config policy",
       "2 no such setting, or a value it cannot have",
       0,
       2};
@@ -52,13 +55,78 @@ void print_setting(const Common& common, const base::SettingInfo& setting) {
   print(line + "  # " + setting.help + (setting.is_default ? " (default)" : ""));
 }
 
+std::string whom_text(const base::PolicyRule& rule) {
+  if (rule.from != base::Whom::peer) return std::string(base::to_string(rule.from));
+  const std::string name = base::escaped(rule.name);
+  if (!rule.id) return name;
+  return name.empty() ? rule.id->short_text() : name + " (" + rule.id->short_text() + ")";
+}
+
+/// "from bob (ABCDEFG-HIJKLMN): accept up to 1 GB, while 5 % of the disk stays free, on_clash
+/// rename"
+std::string rule_text(const base::PolicyRule& rule) {
+  std::string text = "from " + whom_text(rule) + ": " + std::string(base::to_string(rule.verdict));
+  if (!rule.trouble.empty()) return text + "  # " + rule.trouble;
+  if (!rule.text.empty()) text += ", saying " + base::quoted(rule.text);
+  if (rule.verdict != base::Verdict::accept) return text;
+  text += rule.up_to == base::kNoBound ? " any size" : " up to " + base::size_text(rule.up_to);
+  if (!rule.to.empty()) text += ", into " + base::quoted(rule.to);
+  return text + ", while " + rule.keep_free.text() + " of the disk stays free, on_clash " +
+         rule.on_clash;
+}
+
+Json rule_json(const base::PolicyRule& rule) {
+  Json json = {{"do", base::to_string(rule.verdict)}};
+  json["from"] = rule.id                         ? rule.id->text()
+                 : rule.from == base::Whom::peer ? rule.name
+                                                 : std::string(base::to_string(rule.from));
+  if (rule.id && !rule.name.empty()) json["name"] = rule.name;
+  if (!rule.trouble.empty()) json["trouble"] = rule.trouble;
+  if (!rule.text.empty()) json["text"] = rule.text;
+  if (rule.verdict != base::Verdict::accept) return json;
+  if (rule.up_to != base::kNoBound) json["up_to"] = rule.up_to;
+  if (rule.keep_free.bytes)
+    json["keep_free_bytes"] = *rule.keep_free.bytes;
+  else
+    json["keep_free_percent"] = rule.keep_free.percent;
+  if (!rule.to.empty()) json["to"] = rule.to;
+  json["on_clash"] = rule.on_clash;
+  return json;
+}
+
+void print_rules(const Common& common, const base::Home& home) {
+  const auto settings = base::Settings::load(home.config_file);
+  if (!settings) throw CommandError(ExitCode::failed, settings.error().text());
+  if (!common.json && !settings->policy.empty())
+    print("# rules about offers, the first that fits decides");
+  std::uint64_t number = 0;
+  for (const base::PolicyRule& rule : settings->policy) {
+    ++number;
+    if (common.json) {
+      Json row = rule_json(rule);
+      row["number"] = number;
+      print_row("policy", row);
+    } else {
+      print("policy " + std::to_string(number) + ": " + rule_text(rule));
+    }
+  }
+}
+
+/// A running node reads the file again, and says what in it means nothing.
+void tell_node(const Common& common) {
+  Attachment attachment;
+  attachment.command = "config";
+  auto attached = attach_if_running(common, attachment);
+  if (!attached) return;
+  const Json result = attached->client->call(Json::object({{"do", "settings"}}));
+  for (const Json& warning : array_of(result, "warnings"))
+    if (warning.is_string()) say("warning: " + base::escaped(warning.get<std::string>()));
+}
+
 ExitCode change(const Arguments& arguments, const base::Home& home) {
   const auto changed = base::change_setting(home.config_file, arguments.word(0), arguments.word(1));
   if (!changed) throw CommandError(ExitCode::usage, changed.error().text());
-  Attachment attachment;
-  attachment.command = "config";
-  if (auto attached = attach_if_running(arguments.common(), attachment))
-    attached->client->call(Json::object({{"do", "settings"}}));
+  tell_node(arguments.common());
   if (arguments.common().json)
     for (const auto& setting : settings_of(home))
       if (setting.key == arguments.word(0)) print_setting(arguments.common(), setting);
@@ -77,6 +145,13 @@ ExitCode run_config(std::span<char*> args) {
   if (arguments->words().empty()) {
     if (!common.json) print("# " + base::escaped(home.config_file));
     for (const auto& setting : settings) print_setting(common, setting);
+    print_rules(common, home);
+    tell_node(common);
+    return ExitCode::done;
+  }
+  if (arguments->word(0) == base::kPolicyKey) {
+    print_rules(common, home);
+    tell_node(common);
     return ExitCode::done;
   }
   std::vector<std::string> keys;

@@ -252,7 +252,27 @@ void Console::named(const std::string& line, const std::string& suggested) {
     say(base::escaped(error));
     return ask_name();
   }
-  accept(Json::object({{"add_contact", name}}));
+  name_contact(name);
+}
+
+/// Whether the name is free only the node knows.
+void Console::name_contact(const std::string& name) {
+  const auto number = this->number();
+  Json body = {{"do", "accept"},
+               {"offer", std::to_string(number)},
+               {"dry_run", true},
+               {"add_contact", name}};
+  client_.request(std::move(body), [this, number, name](const Json& message) {
+    if (!is_last_word(message) || !still(number)) return;
+    if (is_failure(message)) {
+      say(base::escaped(text_of(message, "failed")));
+      const bool name_taken = number_of(message, "exit") == static_cast<int>(ExitCode::usage);
+      return name_taken ? ask_name() : ask();
+    }
+    say(base::escaped(name) + " becomes a contact, not verified; to verify: " +
+        common_.command("invite") + ", and 'peer join' there");
+    accept(Json::object({{"add_contact", name}}));
+  });
 }
 
 }  // namespace peer::cli

@@ -51,6 +51,7 @@ class Console {
   void chosen(const std::string& line);
   void ask_name();
   void named(const std::string& line, const std::string& suggested);
+  void name_contact(const std::string& name);
 
   Client& client_;
   const Common& common_;

@@ -7,6 +7,7 @@
 
 #include "base/text.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/progress.hpp"
 
 namespace peer::cli {
 namespace {
@@ -38,6 +39,26 @@ std::string mode_text(std::uint64_t mode, const std::string& kind) {
 std::int64_t signed_of(const Json& object, const char* key) {
   const auto it = object.find(key);
   return it != object.end() && it->is_number_integer() ? it->get<std::int64_t>() : 0;
+}
+
+/// "12 MB of 100 MB done (12 %)".
+std::string done_text(const Json& offer) {
+  const auto done = number_of(offer, "bytes_done"), all = total_bytes(offer);
+  std::string text = base::size_text(done);
+  if (all > 0 && done <= all)
+    return text + " of " + base::size_text(all) + " done (" +
+           std::to_string(
+               static_cast<int>(100.0 * static_cast<double>(done) / static_cast<double>(all))) +
+           " %)";
+  return text + " done";
+}
+
+/// ", expires in 29 d" of what nobody has answered yet.
+std::string left_text(const Json& offer) {
+  const auto end = static_cast<std::time_t>(number_of(offer, "expires"));
+  const auto left = std::chrono::seconds(end - std::time(nullptr));
+  if (text_of(offer, "state") != "pending" || left.count() <= 0) return {};
+  return ", expires in " + base::duration_text(left);
 }
 
 }  // namespace
@@ -82,7 +103,8 @@ std::string state_text(const Json& offer) {
   const std::string away = away_text(offer);
   if (state == "active" && !trouble.empty()) return trouble;
   if (state == "active" && !away.empty()) return away;
-  const std::string text = state == "partial" ? "part of it taken" : base::escaped(state);
+  std::string text = state == "partial" ? "part of it taken" : base::escaped(state);
+  if (flag_of(offer, "paused") && !is_ended(offer)) text += ", paused";
   return text + (away.empty() ? "" : ", " + away);
 }
 
@@ -94,11 +116,30 @@ std::string because_text(const Json& offer) {
   return text_of(offer, "state") == "expired" ? "" : " by " + peer_name(object_of(offer, "peer"));
 }
 
+std::string decided_text(const Json& offer) {
+  const Json& decided = object_of(offer, "decided_by");
+  const std::string rule = base::escaped(text_of(decided, "rule"));
+  const std::string why = base::escaped(text_of(decided, "why"));
+  const std::string did = text_of(decided, "do");
+  if (did == "accept") return "taken by " + rule;
+  if (did == "reject") return "rejected by " + rule;
+  if (did != "ask") return {};
+  return why.empty() ? "asked about by " + rule : "not taken by " + rule + ": " + why;
+}
+
 std::string away_text(const Json& offer) {
   if (!flag_of(offer, "away")) return {};
   const std::string who = peer_name(object_of(offer, "peer"));
   const bool moves = text_of(offer, "state") == "active" || text_of(offer, "state") == "preparing";
-  return moves ? who + " is away; goes on when " + who + " is back" : "not connected to " + who;
+  if (moves) return who + " is away; goes on when " + who + " is back";
+  return who + (text_of(offer, "direction") == "out" ? " is not reachable" : " is away");
+}
+
+std::string unreached_text(const Json& offer) {
+  std::string text = base::escaped(text_of(offer, "unreached"));
+  if (text.empty() || !offer.contains("next_try")) return text;
+  const std::chrono::seconds left(std::max<std::uint64_t>(number_of(offer, "next_try"), 1));
+  return text + " (next try in " + base::duration_text(left) + ")";
 }
 
 std::string trouble_text(const Json& offer) {
@@ -114,10 +155,10 @@ std::string trouble_text(const Json& offer) {
            (missing > 0 ? ", " + base::size_text(missing) + " missing" : "");
   }
   if (code == "disk") return disk + " fails: paused" + (text.empty() ? "" : ": " + text);
+  const std::string who = peer_name(object_of(offer, "peer"));
   if (code == "paused")
-    return ours ? "paused"
-                : peer_name(object_of(offer, "peer")) + " paused" +
-                      (text.empty() ? "" : ": " + text);
+    return ours ? "paused" : who + " paused" + (text.empty() ? "" : ": " + text);
+  if (code == "timed_out") return who + (ours ? " " + text + ": given up" : " waits: " + text);
   return text.empty() ? base::escaped(code) : text;
 }
 
@@ -160,22 +201,28 @@ std::vector<std::string> offer_lines(const Json& offer, const Common& common) {
   const bool incoming = text_of(offer, "direction") == "in";
   const std::string number = std::to_string(number_of(offer, "number"));
   std::vector<std::string> lines = {offer_text(offer) + ": " + totals_text(offer) + ", " +
-                                    state_text(offer) + ", " + ago_text(number_of(offer, "made"))};
+                                    state_text(offer) + ", " + ago_text(number_of(offer, "made")) +
+                                    left_text(offer)};
   const std::string note = text_of(offer, "note");
   if (!note.empty()) lines.push_back("  note: " + base::escaped(note));
+  if (const std::string decided = decided_text(offer); !decided.empty())
+    lines.push_back("  " + decided);
   const std::string state = text_of(offer, "state");
   const auto moved = number_of(offer, "bytes_done");
   const auto limit = number_of(offer, "limit");
+  const bool paused = flag_of(offer, "paused");
+  const std::string go_on = (paused ? common.command("resume " + number) + "     " : "");
+  if (const std::string why = unreached_text(offer); !why.empty()) lines.push_back("  " + why);
   if (state == "active")
     lines.push_back(
-        "  " + (moved > 0 ? base::size_text(moved) + " done     " : "") +
+        "  " + (moved > 0 ? done_text(offer) + "     " : "") +
         (limit > 0 ? "at most " + base::rate_text(static_cast<double>(limit)) + "     " : "") +
-        common.command("wait " + number) + "     " + common.command("cancel " + number));
+        go_on + common.command("wait " + number) + "     " + common.command("cancel " + number));
   else if (incoming && (state == "pending" || state == "partial"))
     lines.push_back("  " + common.command("accept " + number) + "     " +
                     common.command("reject " + number));
   else if (!is_ended(offer) || state == "partial")
-    lines.push_back("  " + common.command("cancel " + number));
+    lines.push_back("  " + go_on + common.command("cancel " + number));
   return lines;
 }
 
@@ -204,6 +251,9 @@ std::vector<std::string> node_lines(const Json& node) {
   line += addresses.empty() ? ", not listening" : addresses;
   std::vector<std::string> lines = {line + "; files land in " +
                                     base::quoted(bytes_of(node, "downloads"))};
+  if (node.contains("announced"))
+    lines.push_back("the local network hears of ‘" + base::escaped(text_of(node, "announced")) +
+                    "’, its ID and its port (peer config discovery off ends that)");
   if (const auto limit = number_of(node, "limit"); limit > 0)
     lines.push_back("all transfers together go at " + base::rate_text(static_cast<double>(limit)) +
                     " at most, each way (peer config limit none lifts that)");

@@ -26,9 +26,14 @@ std::string offer_text(const Json& offer);
 /// One word or a few: "pending", "paused: bob's disk is full".
 std::string state_text(const Json& offer);
 /// "bob's disk is full: paused, 12 GB missing"; empty if there is no trouble.
+/// Why there is no way to the other side, and when it is tried again; empty if it is not known.
+std::string unreached_text(const Json& offer);
 std::string trouble_text(const Json& offer);
 /// What follows the state of an ended offer: ": its reason", " by bob", or nothing.
 std::string because_text(const Json& offer);
+/// "taken by the rule for bob (up to 1 GB)", "not taken by ...: it is 2 GB, more than 1 GB"; empty
+/// if no rule was asked, or somebody has decided since.
+std::string decided_text(const Json& offer);
 /// "bob is away; goes on when bob is back"; empty while there is a connection, or nothing to do.
 std::string away_text(const Json& offer);
 /// "8 s", "0.3 s", "3 min 12 s".

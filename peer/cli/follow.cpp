@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
@@ -54,14 +55,12 @@ class Follower {
                   base::size_text(number_of(message, "bytes")));
     } else if (kind == "scanned") {
       scanned(event_body(message, "scan"));
-    } else if (kind == "route") {
-      say_verbose(base::escaped(text_of(message, "text")));
-      if (!common_.verbose) show_status(base::escaped(text_of(message, "text")));
     } else if (kind == "offered") {
       offered(message);
     } else if (kind == "progress") {
       const Json offer = event_body(message, "offer");
-      number_ = number_of(offer, "number");
+      const auto number = number_of(offer, "number");
+      is_ended(offer) ? (void)numbers_.erase(number) : (void)numbers_.insert(number);
       if (common_.json && view_.is_news(offer)) print_row("progress", offer);
       view_.update(offer);
     }
@@ -76,12 +75,23 @@ class Follower {
   }
 
   void offered(const Json& message) {
-    number_ = number_of(message, "number");
+    numbers_.insert(number_of(message, "number"));
     if (made_) made_();
     if (common_.json) print_row("offered", event_body(message, "offered"));
-    const std::string number = std::to_string(number_);
-    say(flag_of(message, "again") ? "the same as offer " + number + ", which goes on"
-                                  : "offer " + number + ": waiting for an answer");
+    const std::string number = std::to_string(number_of(message, "number"));
+    const std::string who = peer_name(object_of(message, "peer"));
+    const std::string way = base::escaped(text_of(message, "text"));
+    clear_status();
+    if (flag_of(message, "away")) {
+      say(way);
+      say("offer " + number + ": " + who + " is not reachable; the offer stays here and goes out " +
+          "when " + who + " appears" +
+          (attached_.lasting() ? "" : ", while this command or 'peer start' runs"));
+      return;
+    }
+    say_verbose(way);
+    say(flag_of(message, "again") ? "the same as offer " + number + " to " + who + ", which goes on"
+                                  : "offer " + number + " to " + who + ": waiting for an answer");
   }
 
   ExitCode dry_run(const Json& result) {
@@ -103,8 +113,9 @@ class Follower {
   ExitCode ended(const Json& result) {
     if (made_) made_();
     if (!result.contains("offers")) {  // --no-wait
-      common_.json ? print_row("number", result)
-                   : print(std::to_string(number_of(result, "number")));
+      for (const Json& number : array_of(result, "numbers"))
+        common_.json ? print_row("number", Json::object({{"number", number}}))
+                     : print(number.dump());
       return ExitCode::done;
     }
     if (flag_of(result, "stopped"))
@@ -133,17 +144,22 @@ class Follower {
   }
 
   std::string how_to_go_on() const {
-    if (number_ == 0) return "nothing was agreed on yet: run the same command again";
-    const std::string wait = common_.command("wait " + std::to_string(number_));
-    if (attached_.lasting()) return "it goes on in the running node; to follow it: " + wait;
-    return "to go on, run the same command again, or: " + wait;
+    if (numbers_.empty()) return "nothing was agreed on yet: run the same command again";
+    std::string wait = "wait", cancel;
+    for (const auto number : numbers_) {
+      wait += " " + std::to_string(number);
+      cancel += (cancel.empty() ? "" : ", ") + common_.command("cancel " + std::to_string(number));
+    }
+    const std::string commands = common_.command(wait) + ", " + cancel;
+    if (attached_.lasting()) return "the node goes on. " + commands;
+    return "it is kept. To go on: " + commands + ", or the same command again";
   }
 
   Attached& attached_;
   const Common& common_;
   std::function<void()> made_;
   TransferView view_;
-  std::uint64_t number_ = 0;
+  std::set<std::uint64_t> numbers_;
   bool dry_run_ = false;
 };
 
@@ -173,6 +189,7 @@ Json landing_fields(const Arguments& arguments) {
       arguments.fail("--on-clash is one of rename, skip, update, overwrite");
     fields["on_clash"] = rule;
   }
+  if (arguments.flag("durable")) fields["durable"] = true;
   if (const auto limit = arguments.limit()) fields["limit"] = *limit;
   return fields;
 }

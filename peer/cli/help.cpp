@@ -28,7 +28,7 @@ void print_overview() {
   print("  peer offer bob photos/ notes.md   bob, do you want these?");
   print("  peer accept 3                     yes      (peer reject 3: no)");
   print("");
-  print("Whom you know: peer add NAME ADDRESS. All commands: peer help");
+  print("To begin with somebody: peer invite here, peer join there. All commands: peer help");
 }
 
 void print_commands(std::span<const Command> commands) {

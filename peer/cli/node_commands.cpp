@@ -32,7 +32,8 @@ const Spec& status_spec() {
   static const Spec instance{"status",
                              "status",
                              "What the running node is called, where it can be reached, who is "
-                             "connected and what is being carried. Starts no node.",
+                             "connected, what is being carried, and what waits, for whom or what. "
+                             "Starts no node.",
                              {},
                              "peer status\npeer status --json",
                              "0 also if none is running",
@@ -47,7 +48,7 @@ Attachment quiet_attachment(const char* command) {
   return attachment;
 }
 
-void print_status(const Json& status) {
+void print_status(const Json& status, const Common& common) {
   for (const std::string& line : node_lines(status)) print(line);
   print("pid " + std::to_string(number_of(status, "pid")) +
         (flag_of(status, "lasting") ? "" : ", ends with its last command"));
@@ -55,11 +56,16 @@ void print_status(const Json& status) {
     print("connected: " + peer_text(object_of(session, "peer")) + " via " +
           base::escaped(text_of(session, "route")) + ", since " +
           base::time_text(static_cast<std::int64_t>(number_of(session, "since"))));
-  for (const Json& offer : array_of(status, "transfers"))
-    print("offer " + std::to_string(number_of(offer, "number")) + " " +
-          progress_line(offer, kStatusColumns));
-  if (const auto pending = number_of(status, "pending"); pending > 0)
-    print(base::count_of(pending, "offer waits", "offers wait") + " for an answer: peer offers");
+  for (const Json& offer : array_of(status, "transfers")) {
+    if (trouble_text(offer).empty() && away_text(offer).empty()) {
+      print("offer " + std::to_string(number_of(offer, "number")) + " " +
+            progress_line(offer, kStatusColumns));
+      continue;
+    }
+    for (const std::string& line : offer_lines(offer, common)) print(line);  // it stands still
+  }
+  for (const Json& offer : array_of(status, "waiting"))
+    for (const std::string& line : offer_lines(offer, common)) print(line);
 }
 
 }  // namespace
@@ -101,7 +107,7 @@ ExitCode run_status(std::span<char*> args) {
   }
   Json status = attached->client->call(Json::object({{"do", "status"}}));
   status["running"] = true;
-  common.json ? print_row("status", status) : print_status(status);
+  common.json ? print_row("status", status) : print_status(status, common);
   return ExitCode::done;
 }
 

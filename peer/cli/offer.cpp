@@ -20,10 +20,13 @@ namespace {
 const Spec& spec() {
   static const Spec instance{
       "offer",
-      "offer PEER PATH... [options]",
-      "Offer files and folders to a peer and follow the transfer to its end. The other side sees "
-      "who asks, what and how much, and says yes or no. The same offer given again goes on where "
-      "it was. A link given as PATH is followed; links below a folder are kept. A PATH of - offers "
+      "offer PEER[,PEER]... PATH... [options]",
+      "Offer files and folders to a peer, or to several, and follow the transfer to its end. The "
+      "other side sees who asks, what and how much, and says yes or no. An offer to somebody who "
+      "is away waits here, over restarts too, and goes out when both are there. The same offer "
+      "given "
+      "again goes on where it was. A link given as PATH is followed; links below a folder are "
+      "kept. A PATH of - offers "
       "standard input under the name given with --as.",
       {{"as", "NAME", "another name for what is offered (one PATH)"},
        {"note", "TEXT", "a word to the other side"},
@@ -38,14 +41,15 @@ const Spec& spec() {
        no_wait_option(),
        dry_run_option()},
       "peer offer bob photos/ notes.md\n"
+      "peer offer bob,carol minutes.pdf --no-wait\n"
       "peer offer 192.168.1.7 disk.img --note 'the one you asked for'\n"
       "peer offer bob src --except '*.o' --except .git\n"
       "tar c db | peer offer bob - --as db.tar",
       "0 everything was taken, or what the other side chose of it\n"
       "3 the other side rejected or cancelled\n"
-      "4 not reachable\n"
+      "4 an address where nobody answers\n"
       "5 the other side is not who it should be\n"
-      "8 something wanted did not arrive\n"
+      "8 something wanted did not arrive, or not all of several peers took it\n"
       "9 expired, or --timeout is over\n"
       "10 no such peer or path",
       2};
@@ -76,9 +80,22 @@ std::vector<std::string> offered_paths(const Arguments& arguments, bool spooled)
   return paths;
 }
 
+/// The peers of "bob,carol".
+Json peer_words(const Arguments& arguments) {
+  const std::string list = arguments.word(0);
+  Json words = Json::array();
+  for (std::size_t begin = 0; begin <= list.size();) {
+    const std::size_t end = std::min(list.find(',', begin), list.size());
+    if (end == begin) arguments.fail(base::quoted(list) + ": a peer is missing beside a comma");
+    words.push_back(list.substr(begin, end - begin));
+    begin = end + 1;
+  }
+  return words;
+}
+
 Json request_from(const Arguments& arguments) {
   Json body = {{"do", "offer"},
-               {"peer", arguments.word(0)},
+               {"peers", peer_words(arguments)},
                {"again", arguments.flag("again")},
                {"wait", !arguments.flag("no-wait")},
                {"yes", arguments.common().yes},

@@ -182,7 +182,15 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
   } else if (state == "active" && !trouble_text(offer).empty()) {  // stopped by this side's disk
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + ": " +
                     trouble_text(offer));
-    lines.push_back("when there is room: " +
+    if (text_of(object_of(offer, "trouble"), "code") == "timed_out") {
+      lines.push_back("it goes on if " + who +
+                      " wants more after all: " + common.command("wait " + number) +
+                      "; or: " + common.command("cancel " + number));
+      return lines;
+    }
+    const bool full = text_of(object_of(offer, "trouble"), "code") == "no_space";
+    const std::string when = full ? "when there is room" : "when that is mended";
+    lines.push_back(when + " it goes on by itself within a minute, or at once by " +
                     common.command((incoming ? "accept " : "wait ") + number));
   } else if (state == "failed") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " failed" + because);

@@ -8,6 +8,7 @@
 #include "cli/describe.hpp"
 #include "cli/json_fields.hpp"
 #include "cli/output.hpp"
+#include "cli/peer_rows.hpp"
 
 namespace peer::cli {
 
@@ -40,9 +41,33 @@ void ask_compared(Client& client, const Json& question) {
   });
 }
 
+/// What somebody nearby calls itself is no contact's name: only a person can say that it is meant.
+void ask_nearby(Client& client, const Common& common, const Json& question) {
+  const std::string address = base::escaped(text_of(question, "address"));
+  const std::string id = base::escaped(text_of(question, "short"));
+  const std::string text =
+      base::quoted(text_of(question, "name")) + " is not your contact. Nearby: ‘" +
+      base::escaped(text_of(question, "calls_itself"), 40) + "’ " + id + " at " + address + ".";
+  if (!can_ask(common))
+    throw CommandError(ExitCode::unknown,
+                       text + " Name it by its ID, " + id +
+                           ", or make it a contact: " + common.command("add NAME " + address));
+  say(text);
+  const std::string prompt = flag_of(question, "adding")
+                                 ? "Is it meant? [y/n] "
+                                 : "Is it meant, and may it be a contact, not verified? [y/n] ";
+  ask_line(client, prompt, [&client, &common, question](std::optional<std::string> line) {
+    const std::string word = line.value_or("n");
+    if (word == "y" || word == "yes") return client.answer(question, true);
+    if (word == "n" || word == "no") return client.answer(question, false);
+    ask_nearby(client, common, question);
+  });
+}
+
 }  // namespace
 
 void ask_identity(Client& client, const Common& common, const Json& question) {
+  if (text_of(question, "kind") == "nearby") return ask_nearby(client, common, question);
   if (text_of(question, "kind") != "identity") return client.answer(question, Json(nullptr));
   if (common.yes) return client.answer(question, "unverified");
   const std::string address = base::escaped(text_of(question, "address"));
@@ -76,6 +101,7 @@ void hear_of_peer(Client& client, const Common& common, const Json& message) {
            ? ", verified"
            : ", not verified (another name: " +
                  common.command("rename " + peer_name(peer) + " NAME") + ")"));
+  warn_of_look_alikes(text_of(peer, "name"), array_of(message, "looks_like"));
 }
 
 }  // namespace peer::cli

@@ -16,7 +16,8 @@ bool can_ask(const Common& common);
 /// `handler`, which then stands alone: it may ask again. Nothing at the end of the input.
 void ask_line(Client& client, const std::string& prompt, Client::LineHandler handler);
 
-/// Answers the node's question of kind `identity`: this command's --yes, or the person. With nobody
+/// Answers the node's question of kind `identity`: this command's --yes, or the person; or of kind
+/// `nearby`: the person alone. With nobody
 /// to ask a CommandError (identity) that says how to go on.
 void ask_identity(Client& client, const Common& common, const Json& question);
 

@@ -39,7 +39,9 @@ const Spec& spec() {
        {"port", "P", "the TCP port to listen on (default: 56744; 0: any free one)"},
        {"listen", "ADDR", "listen on this address only; may be repeated", true},
        {"downloads", "DIR", "where files land (default: the XDG downloads folder)"},
-       {"hidden", nullptr, "do not tell strangers this peer's name; remembered"},
+       {"hidden", nullptr,
+        "tell strangers nothing: not this peer's name, and the local network not that it is here; "
+        "remembered"},
        {"background", nullptr, "leave the node running and return"}},
       "peer start\n"
       "peer start --name laptop --downloads ~/Incoming\n"

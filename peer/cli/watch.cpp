@@ -128,14 +128,24 @@ void Watch::accept_failed(std::uint64_t number, bool asked, const Json& message)
 }
 
 /// Whether this command counts a transfer that it has not accepted itself: it was, before this
-/// node was started, or the node takes what this contact gives without asking.
+/// node was started, or a rule has taken it.
 bool Watch::adopts(const Json& offer) const {
   if (text_of(offer, "direction") != "in") return false;
-  const bool taken_alone = options_.accept_contacts && flag_of(object_of(offer, "peer"), "trusted");
+  const bool taken_alone =
+      !options_.outgoing && text_of(object_of(offer, "decided_by"), "do") == "accept";
   return options_.adopt || taken_alone;
 }
 
+/// Once of each: what a rule has answered in this user's place.
+void Watch::tell_rule(const Json& offer) {
+  const std::string did = text_of(object_of(offer, "decided_by"), "do");
+  if (did.empty() || did == "ask" || !by_rule_.insert(number_of(offer, "number")).second) return;
+  clear_status();
+  say(offer_text(offer) + ": " + totals_text(offer) + ": " + decided_text(offer));
+}
+
 void Watch::progressed(const Json& offer) {
+  tell_rule(offer);
   const bool news = view_.is_news(offer);
   const bool ended = view_.update(offer);
   if (adopts(offer) && (ended || text_of(offer, "state") == "active"))

@@ -55,6 +55,7 @@ class Watch {
   void accept_failed(std::uint64_t number, bool asked, const Json& message);
   void transfer_ended(ExitCode code);
   bool adopts(const Json& offer) const;
+  void tell_rule(const Json& offer);
   void progressed(const Json& offer);
   bool has_room() const;
 
@@ -65,6 +66,7 @@ class Watch {
   std::unique_ptr<Console> console_;                        ///< if somebody can be asked
   std::set<std::uint64_t> accepted_;                        ///< by this command, and not ended
   std::map<std::uint64_t, std::pair<Json, Json>> waiting_;  ///< beyond `count`
+  std::set<std::uint64_t> by_rule_;                         ///< offers whose rule was told
   std::uint64_t ended_ = 0;
   std::uint64_t failed_ = 0;
   ExitCode worst_ = ExitCode::done;

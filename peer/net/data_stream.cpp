@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <cstring>
 #include <ctime>
+#include <optional>
 #include <system_error>
 
 #include "net/tls_error.hpp"
@@ -98,6 +99,7 @@ struct DataStream::Impl {
   bool ended = false;  ///< the other side's close_notify came
   int stop_fd;
   std::atomic<bool> stopped{false};
+  std::optional<std::chrono::steady_clock::time_point> waiting_since;  ///< nothing moved since
 
   explicit Impl(RawConnection c)
       : connection(std::move(c)), io(connection.ssl), stop_fd(make_eventfd()) {
@@ -149,6 +151,7 @@ std::size_t DataStream::Impl::take_kept(std::span<std::byte> buffer) {
 }
 
 Result<void> DataStream::Impl::wait(short events, Patience& patience) {
+  if (!waiting_since) waiting_since = std::chrono::steady_clock::now();
   pollfd fds[2] = {{connection.fd, events, 0}, {stop_fd, POLLIN, 0}};
   for (;;) {
     if (stopped.load(std::memory_order_relaxed)) return cancelled();
@@ -165,7 +168,10 @@ Result<std::size_t> DataStream::Impl::receive(std::span<std::byte> buffer, Patie
   while (!ended) {
     std::size_t got = 0;
     const Step step = io.read(buffer, got);
-    if (step == Step::moved) return got;
+    if (step == Step::moved) {
+      waiting_since.reset();
+      return got;
+    }
     if (step == Step::failed) return io.read_error();
     if (step == Step::ended) {
       ended = true;
@@ -180,7 +186,10 @@ Result<std::size_t> DataStream::Impl::receive(std::span<std::byte> buffer, Patie
 Step DataStream::Impl::fill_keep() {
   std::size_t got = 0;
   const Step step = io.read(keep.room(), got);
-  if (step == Step::moved) keep.put(got);
+  if (step == Step::moved) {
+    keep.put(got);
+    waiting_since.reset();
+  }
   if (step == Step::ended) ended = true;
   return step;
 }
@@ -232,6 +241,11 @@ Result<void> DataStream::read_exactly(std::span<std::byte> buffer, int timeout_m
   return {};
 }
 
+std::chrono::steady_clock::duration DataStream::silent_for() const {
+  if (!impl_->waiting_since) return {};
+  return std::chrono::steady_clock::now() - *impl_->waiting_since;
+}
+
 bool DataStream::readable() {
   if (!impl_->rest_empty() || !impl_->keep.empty() || impl_->ended || impl_->stopped) return true;
   const Step step = impl_->fill_keep();
@@ -251,6 +265,7 @@ Result<void> DataStream::write(std::span<const std::byte> bytes, int timeout_ms)
     if (step == Step::failed) return impl_->io.write_error();
     if (step == Step::moved) {
       patience.renew();
+      impl_->waiting_since.reset();
       bytes = bytes.subspan(put);
       continue;
     }
@@ -261,6 +276,8 @@ Result<void> DataStream::write(std::span<const std::byte> bytes, int timeout_ms)
   if (!result) impl_->io.fail_writing(result.error());
   return result;
 }
+
+PathState DataStream::path() const { return path_state(impl_->connection.fd); }
 
 bool DataStream::pause(std::chrono::nanoseconds time) {
   pollfd fd{impl_->stop_fd, POLLIN, 0};

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 
+#include "net/path_state.hpp"
 #include "net/tls.hpp"
 #include "protocol/result.hpp"
 
@@ -32,8 +33,11 @@ class DataStream {
   /// more waits in the kernel, so two sides may owe each other that much and no more). After an
   /// error the stream is only good for reading what is left.
   Result<void> write(std::span<const std::byte> bytes, int timeout_ms);
+  /// How long nothing has moved, though a call waited for it. Of the thread that makes the calls.
+  std::chrono::steady_clock::duration silent_for() const;
   /// Moves nothing for so long. False when stopped.
   bool pause(std::chrono::nanoseconds time);
+  PathState path() const;  ///< of what was written
   /// Wakes and ends every call, now and later.
   void stop();
   /// Sends close_notify, within a second or not at all; then the destructor closes.

@@ -1,5 +1,7 @@
 #include "net/dial.hpp"
 
+#include <netinet/tcp.h>
+
 #include <algorithm>
 #include <asio/any_io_executor.hpp>
 #include <asio/error.hpp>
@@ -19,6 +21,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 
+using MaxSegment = asio::detail::socket_option::integer<IPPROTO_TCP, TCP_MAXSEG>;
+
 /// RFC 8305's "Connection Attempt Delay".
 constexpr std::chrono::milliseconds kAttemptDelay{250};
 
@@ -28,7 +32,8 @@ struct Race {
   Race(asio::any_io_executor e, std::string h) : executor(e), host(std::move(h)), changed(e) {}
 
   asio::any_io_executor executor;
-  std::string host;  ///< for errors
+  std::string host;       ///< for errors
+  int segment_bytes = 0;  ///< 0: as the system has it
   async::Event changed;
   std::vector<std::shared_ptr<tcp::socket>> sockets;  ///< every attempt begun
   std::size_t running = 0;
@@ -98,6 +103,8 @@ void begin(const std::shared_ptr<Race>& race, const tcp::endpoint& endpoint) {
     note_error(*race, endpoint, standard(error));
     return;
   }
+  // Before connecting: the other side is told, and keeps to it.
+  if (race->segment_bytes > 0) socket->set_option(MaxSegment(race->segment_bytes), error);
   race->sockets.push_back(socket);
   ++race->running;
   socket->async_connect(endpoint, [race, socket, endpoint](const asio::error_code& result) {
@@ -146,7 +153,7 @@ asio::awaitable<void> run_race(std::shared_ptr<Race> race, std::vector<tcp::endp
 }  // namespace
 
 asio::awaitable<Result<tcp::socket>> dial(std::string host, std::uint16_t port,
-                                          std::chrono::milliseconds limit) {
+                                          std::chrono::milliseconds limit, int segment_bytes) {
   const auto end = Clock::now() + limit;
   auto executor = co_await asio::this_coro::executor;
   auto addresses = co_await resolve(host, limit);
@@ -155,6 +162,7 @@ asio::awaitable<Result<tcp::socket>> dial(std::string host, std::uint16_t port,
   std::string shown;
   if (!literal_address(host)) shown = base::escaped(host);
   auto race = std::make_shared<Race>(executor, std::move(shown));
+  race->segment_bytes = segment_bytes;
   const EndRace guard(race);
   const auto endpoints = in_turns(*addresses, port);
   co_await run_race(race, endpoints, end);

@@ -61,8 +61,12 @@ class TlsStream {
   /// the socket's. The client's side succeeds before the server has judged its certificate: only
   /// its first read tells.
   asio::awaitable<Result<void>> handshake();
-  protocol::PeerId peer_id() const;    ///< after handshake(); zeros before
+  protocol::PeerId peer_id() const;  ///< after handshake(); zeros before
+  /// Bytes that this connection alone has, alike on both ends (RFC 8446, 7.5, without a context).
+  /// After handshake(); empty before, and when the connection is closed.
+  std::string export_key(const std::string& label, std::size_t length) const;
   std::string remote_network() const;  ///< network_text() of it
+  asio::ip::address local() const;     ///< of this machine; as it was when this was made
   std::string remote() const;          ///< "192.168.1.7:56744", as it was when this was made
 
   /// At least one byte, or 0 at a clean end (close_notify); a cut is TlsErrc::truncated or the

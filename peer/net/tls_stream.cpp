@@ -28,6 +28,11 @@ namespace {
 Error aborted() { return Error(std::make_error_code(std::errc::operation_canceled)); }
 
 /// The unspecified address if the connection is gone already.
+tcp::endpoint local_of(const tcp::socket& socket) {
+  std::error_code error;
+  return socket.local_endpoint(error);
+}
+
 tcp::endpoint remote_of(const tcp::socket& socket) {
   asio::error_code error;
   return socket.remote_endpoint(error);
@@ -43,6 +48,7 @@ struct TlsStream::Impl {
   tcp::socket socket;
   SSL* ssl;
   tcp::endpoint remote;
+  tcp::endpoint local;
   std::optional<TlsIo> io;
   protocol::PeerId peer_id;
   bool closed = false;
@@ -52,7 +58,10 @@ struct TlsStream::Impl {
   std::size_t written_since_pause = 0;
 
   Impl(tcp::socket s, SSL_CTX* context, Side side)
-      : socket(std::move(s)), ssl(SSL_new(context)), remote(remote_of(socket)) {
+      : socket(std::move(s)),
+        ssl(SSL_new(context)),
+        remote(remote_of(socket)),
+        local(local_of(socket)) {
     if (ssl == nullptr) throw std::bad_alloc();
     io.emplace(ssl);
     asio::error_code ignored;
@@ -238,6 +247,17 @@ asio::awaitable<Result<void>> TlsStream::handshake() { return Impl::shake_hands(
 
 protocol::PeerId TlsStream::peer_id() const { return impl_->peer_id; }
 
+std::string TlsStream::export_key(const std::string& label, std::size_t length) const {
+  std::string out(length, '\0');
+  if (impl_->closed || impl_->peer_id == protocol::PeerId{}) return {};
+  auto* bytes = reinterpret_cast<unsigned char*>(out.data());
+  if (SSL_export_keying_material(impl_->ssl, bytes, length, label.data(), label.size(), nullptr, 0,
+                                 0) != 1)
+    throw std::bad_alloc();  // after a TLS 1.3 handshake there is no other reason
+  return out;
+}
+
+asio::ip::address TlsStream::local() const { return impl_->local.address(); }
 std::string TlsStream::remote() const { return endpoint_text(impl_->remote); }
 std::string TlsStream::remote_network() const { return network_text(impl_->remote.address()); }
 

@@ -6,13 +6,12 @@
 #include "async/run_on.hpp"
 #include "base/text.hpp"
 #include "node/failure.hpp"
+#include "node/known_addresses.hpp"
 #include "trust/names.hpp"
 
 namespace peer::node {
 
 namespace {
-
-constexpr std::size_t kMaxAddresses = 16;
 
 bool same_name(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
@@ -43,7 +42,9 @@ const storage::ContactRow* Contacts::find_name(std::string_view name) const {
 std::vector<const storage::ContactRow*> Contacts::at_address(const std::string& address) const {
   std::vector<const storage::ContactRow*> found;
   for (const auto& [id, row] : rows_) {
-    if (!row.name.empty() && std::ranges::find(row.addresses, address) != row.addresses.end())
+    if (row.name.empty()) continue;
+    const auto* there = find_address(row.addresses, address);
+    if (there && (there->last_answered != 0 || there->learned == Learned::given))
       found.push_back(&row);
   }
   return found;
@@ -92,6 +93,23 @@ asio::awaitable<void> Contacts::save(storage::ContactRow row) {
   services_.changed.notify_all();
 }
 
+asio::awaitable<void> Contacts::save(std::vector<storage::ContactRow> rows) {
+  std::map<protocol::PeerId, storage::ContactRow> before;
+  for (const auto& row : rows) {
+    if (const auto* known = find(row.id)) before.emplace(row.id, *known);
+    rows_[row.id] = row;
+  }
+  auto& database = *services_.database;
+  auto job = [&database, &rows] { return database.save(rows); };
+  auto saved = co_await async::run_on(services_.database_thread, std::move(job));
+  if (!saved) {
+    for (const auto& row : rows) rows_.erase(row.id);
+    rows_.merge(before);
+    throw Failure(base::Exit::failed, saved.error().text());
+  }
+  services_.changed.notify_all();
+}
+
 asio::awaitable<void> Contacts::remove(protocol::PeerId id) {
   rows_.erase(id);
   auto& database = *services_.database;
@@ -101,20 +119,33 @@ asio::awaitable<void> Contacts::remove(protocol::PeerId id) {
   services_.changed.notify_all();
 }
 
+void Contacts::save_later(const storage::ContactRow& row) {
+  services_.save_later("save contact",
+                       [row](storage::Database& database) { return database.save(row); });
+}
+
 void Contacts::seen(const protocol::PeerId& id, const std::string& calls_itself,
-                    const std::string& address) {
+                    const std::string& address, const std::string& heard_at) {
   const auto it = rows_.find(id);
   if (it == rows_.end() || it->second.name.empty()) return;
   auto& row = it->second;
+  const auto now = std::time(nullptr);
   row.calls_itself = calls_itself;
-  row.last_seen = std::time(nullptr);
-  if (!address.empty()) {
-    std::erase(row.addresses, address);
-    row.addresses.insert(row.addresses.begin(), address);
-    if (row.addresses.size() > kMaxAddresses) row.addresses.resize(kMaxAddresses);
-  }
-  services_.save_later("save contact",
-                       [row](storage::Database& database) { return database.save(row); });
+  row.last_seen = now;
+  const auto* nearby = services_.nearby.find(id);
+  const bool is_near = nearby && std::ranges::any_of(nearby->addresses, [&](const auto& one) {
+                         return one.text() == address;
+                       });
+  node::learn(row.addresses, heard_at, Learned::heard, false, now);
+  node::learn(row.addresses, address, is_near ? Learned::nearby : Learned::met, true, now);
+  save_later(row);
+}
+
+void Contacts::learn(const protocol::PeerId& id, const std::string& address, Learned how) {
+  const auto it = rows_.find(id);
+  if (it == rows_.end() || it->second.name.empty()) return;
+  node::learn(it->second.addresses, address, how, false, std::time(nullptr));
+  save_later(it->second);
 }
 
 }  // namespace peer::node

@@ -22,7 +22,8 @@ class Contacts {
   const storage::ContactRow* find(const protocol::PeerId& id) const;
   /// A contact by its name, without regard to case.
   const storage::ContactRow* find_name(std::string_view name) const;
-  /// Contacts who were reached at this "host:port".
+  /// Contacts who were reached at this "host:port", or of whom this user has said that they are
+  /// there.
   std::vector<const storage::ContactRow*> at_address(const std::string& address) const;
   const std::map<protocol::PeerId, storage::ContactRow>& all() const { return rows_; }
 
@@ -38,13 +39,19 @@ class Contacts {
 
   /// Durable when it returns; throws Failure when the database refuses.
   asio::awaitable<void> save(storage::ContactRow row);
+  asio::awaitable<void> save(std::vector<storage::ContactRow> rows);  ///< all of them or none
   asio::awaitable<void> remove(protocol::PeerId id);
-  /// It answered, calling itself so; at an address we dialled, or none. Saved later, no contact:
+  /// It answered, calling itself so; at an address we dialled, or none; and says that it listens
+  /// there, or nowhere. Saved later, no contact: nothing.
+  void seen(const protocol::PeerId& id, const std::string& calls_itself, const std::string& address,
+            const std::string& heard_at);
+  /// A contact's address was learned so; it has not answered there. Saved later, no contact:
   /// nothing.
-  void seen(const protocol::PeerId& id, const std::string& calls_itself,
-            const std::string& address);
+  void learn(const protocol::PeerId& id, const std::string& address, storage::Learned how);
 
  private:
+  void save_later(const storage::ContactRow& row);
+
   Services& services_;
   std::map<protocol::PeerId, storage::ContactRow> rows_;
 };

@@ -37,6 +37,7 @@ std::optional<T> decode_said(std::string_view said) {
 protocol::GivenOffer given_from(const storage::OfferRow& row) {
   protocol::GivenOffer given;
   given.offer = row.offer;
+  given.order = row.number;
   given.expires_at = steady_at(row.expires);
   given.state = static_cast<protocol::GivenOffer::State>(row.ledger_state);
   given.round = row.round;
@@ -79,9 +80,10 @@ void remember(std::string& say, const std::optional<Said>& message) {
 
 }  // namespace
 
-Exchange::Exchange(Services& services, Contacts& contacts, Offers& offers)
+Exchange::Exchange(Services& services, Contacts& contacts, const Policies& policies, Offers& offers)
     : services_(services),
       contacts_(contacts),
+      policies_(policies),
       offers_(offers),
       tasks_(services.io.get_executor(), log_task_error) {}
 
@@ -113,6 +115,7 @@ void Exchange::restore() {
 
 asio::awaitable<void> Exchange::stop() {
   stopping_ = true;
+  tell_stopping();
   for (const auto& [number, offer] : offers_.open()) {
     if (offer->taking) offer->taking->stop();
   }
@@ -141,6 +144,9 @@ bool Exchange::has_business(const Pair& pair) const {
 void Exchange::note(const OfferPtr& offer) {
   auto& row = offer->row;
   auto& pair = sessions_->pair(row.peer);
+  const bool open = offer->given() ? pair.ledger.find_given(row.id) != nullptr
+                                   : pair.ledger.find_taken(row.id) != nullptr;
+  if (!open) return;  // it has ended meanwhile, and its end is about to be saved
   row.say.clear();
   if (const auto* given = pair.ledger.find_given(row.id); given && offer->given()) {
     row.ledger_state = static_cast<std::uint8_t>(given->state);
@@ -200,7 +206,9 @@ struct Exchange::Handler {
   }
   void operator()(const protocol::Greeted&) {
     for (const auto& [number, offer] : exchange.offers_.open()) {
-      if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
+      if (offer->row.peer != pair.id) continue;
+      offer->meter.begin();
+      if (offer->taking) offer->taking->session_changed();
     }
     for (const auto& [number, fetching] : exchange.fetches_) fetching->session_changed();
     // The dialler opens the lanes of what is already being carried out.
@@ -215,6 +223,10 @@ struct Exchange::Handler {
     waiting.push_back(event.check);
     if (waiting.size() == 1)
       exchange.tasks_.spawn("check", check(exchange, session.shared_from_this()));
+  }
+  void operator()(const protocol::CheckAnswered& event) {
+    const auto offer = exchange.offers_.find(pair.id, event.id, Direction::taken);
+    if (offer && offer->taking) offer->taking->check_answered(event.range, event.same);
   }
   void operator()(const protocol::ListAsked& event) { exchange.on_request(pair, session, event); }
   void operator()(const protocol::ListingCame& event) { exchange.on_request(pair, session, event); }
@@ -266,19 +278,22 @@ void Exchange::session_ended(Pair& pair, Session& session, std::vector<protocol:
   }
   // Lanes end with their session; the next one opens its own.
   for (auto& serving : serving_) {
-    if (serving.session == &session) serving.lane->stop();
+    if (serving.session.lock().get() == &session) serving.lane->stop();
   }
   for (const auto& [number, offer] : offers_.open()) {
-    if (offer->row.peer == pair.id && offer->taking) offer->taking->session_changed();
+    if (offer->row.peer != pair.id) continue;
+    offer->meter.begin();
+    if (offer->taking) offer->taking->session_ended(session);
   }
 }
 
 bool Exchange::expects_lane(Pair& pair, const protocol::OfferId& id) {
   if (const auto offer = offers_.find(pair.id, id, Direction::taken))
     return offer->taking && offer->taking->intake();
+  const auto offer = offers_.find(pair.id, id, Direction::given);
   const auto* given = pair.ledger.find_given(id);
-  return given && given->state == protocol::GivenOffer::State::accepted &&
-         given->round > given->done_round;
+  return offer && !offer->row.paused && given &&
+         given->state == protocol::GivenOffer::State::accepted && given->round > given->done_round;
 }
 
 bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& id,
@@ -290,8 +305,7 @@ bool Exchange::lane_came(Pair& pair, Session& session, const protocol::OfferId& 
   if (const auto offer = offers_.find(pair.id, id, Direction::taken)) {
     auto limits = theirs;
     limits.block_bytes = protocol::kMaxBlockBytes;  // of what we take, ours counts
-    return offer->taking &&
-           offer->taking->add_lane(std::move(connection), answer_form(session.talk()), limits);
+    return offer->taking && offer->taking->add_lane(session, std::move(connection), limits);
   }
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return false;
@@ -310,6 +324,11 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
     if (want.of == protocol::Of::manifest && fetching != fetches_.end())
       fetching->second->retry_later();
   }
+  if (trouble.code == protocol::wire_code(protocol::Errc::unknown_type) &&
+      trouble.about == "check") {
+    for (const auto& [number, offer] : offers_.open())
+      if (offer->row.peer == pair.id && offer->taking) offer->taking->checks_unknown();
+  }
   if (trouble.request) on_request(pair, session, event);
   if (!trouble.id) return;
   if (const auto offer = offers_.find(pair.id, *trouble.id, Direction::given)) {
@@ -317,8 +336,9 @@ void Exchange::on_trouble(Pair& pair, Session& session, const protocol::Troubled
     offer->trouble_is_ours = false;
     offer->trouble_since = steady_clock::now();
   } else if (const auto taken = offers_.find(pair.id, *trouble.id, Direction::taken);
-             taken && taken->taking && !event.dropped.empty()) {
-    taken->taking->giver_trouble(trouble);
+             taken && taken->taking) {
+    const bool stands_still = trouble.code == protocol::wire_code(protocol::Errc::paused);
+    if (stands_still || !event.dropped.empty()) taken->taking->giver_trouble(trouble);
   }
   services_.changed.notify_all();
 }

@@ -17,6 +17,7 @@
 #include "node/lane.hpp"
 #include "node/offers.hpp"
 #include "node/pace.hpp"
+#include "node/policies.hpp"
 #include "node/session.hpp"
 #include "node/sessions.hpp"
 #include "node/taking.hpp"
@@ -43,12 +44,17 @@ struct OpenGet {
   base::Exit exit = base::Exit::failed;  ///< with `error`
 };
 
+/// Who has answered an offer to this peer.
+enum class Answerer : std::uint8_t { user, get, rule };
+
 /// What happens between this peer and the others about offers: turns what sessions tell into
 /// offers' states, and what this user decides into words for the other side. Given offers in
-/// exchange_given.cpp, taken ones in exchange_taken.cpp, their ends in exchange_ended.cpp.
+/// exchange_given.cpp, those made to us in exchange_offered.cpp and, where nobody is asked,
+/// exchange_decided.cpp, taken ones in exchange_taken.cpp, their ends in exchange_ended.cpp, what
+/// stands still in exchange_paused.cpp.
 class Exchange : public SessionUser {
  public:
-  Exchange(Services& services, Contacts& contacts, Offers& offers);
+  Exchange(Services& services, Contacts& contacts, const Policies& policies, Offers& offers);
   ~Exchange() override;
   void use(Sessions& sessions) { sessions_ = &sessions; }
   /// Other messages of a session: `list`, `get` and their answers.
@@ -67,8 +73,10 @@ class Exchange : public SessionUser {
 
   // ---- this user takes
   /// Throws Failure: not enough space (exit 7), a folder that cannot be written, a wrong state.
-  asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan, bool by_get = false);
-  void reject(const OfferPtr& offer, const std::string& code, const std::string& text);
+  asio::awaitable<void> accept(OfferPtr offer, storage::LandingPlan plan,
+                               Answerer by = Answerer::user);
+  void reject(const OfferPtr& offer, const std::string& code, const std::string& text,
+              Answerer by = Answerer::user);
   asio::awaitable<storage::Review> review(OfferPtr offer,
                                           storage::LandingPlan plan);  ///< throws Failure
   storage::LandingPlan default_plan() const;
@@ -79,7 +87,18 @@ class Exchange : public SessionUser {
     std::uint64_t removed_bytes = 0;
   };
   asio::awaitable<CancelResult> cancel(OfferPtr offer, bool keep);
+  /// What is being carried out stands still until resume(), over restarts too; an offer of ours
+  /// also before it is accepted. Throws Failure in a wrong state.
+  void pause(const OfferPtr& offer);
+  void resume(const OfferPtr& offer);
   void cancel_all_with(const protocol::PeerId& peer);  ///< it was blocked or forgotten
+
+  /// Offers that a rule took or rejected, in this run of the program; the newest is the last.
+  struct Decided {
+    std::uint64_t count = 0;
+    std::deque<OfferPtr> latest;  ///< at most kDecidedKept
+  };
+  const Decided& decided_by_rules() const { return decided_; }
 
   std::list<std::shared_ptr<OpenGet>>& open_gets() { return open_gets_; }
   int watching_anyone = 0;  ///< clients that take strangers' offers now
@@ -101,13 +120,16 @@ class Exchange : public SessionUser {
   struct Handler;
   struct Serving {
     OfferPtr offer;
-    Pair* pair;
-    const Session* session;  ///< it came with; only compared
+    std::weak_ptr<Session> session;  ///< that it belongs to
     std::unique_ptr<GivingLane> lane;
   };
 
   // given
   void wanted(Pair& pair, const protocol::OfferId& id);
+  void refuse_paused(Pair& pair, const OfferRecord& offer, const std::string& why);
+  asio::awaitable<void> stand_still(OfferPtr offer);
+  void give_up_idle(Pair& pair, const OfferPtr& offer);
+  void tell_stopping();
   void on_accepted(Pair& pair, const protocol::Accepted& event);
   void on_finished(Pair& pair, const protocol::Finished& event);
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
@@ -124,14 +146,18 @@ class Exchange : public SessionUser {
   bool wants_list(const OfferRecord& offer) const;
   asio::awaitable<Result<void>> fetch_once(OfferPtr offer);
   asio::awaitable<void> fetch(OfferPtr offer);
+  void renew_list(const OfferPtr& offer);
+  asio::awaitable<void> fetch_again(OfferPtr offer);
   void drop_list(const OfferPtr& offer);
   asio::awaitable<void> decide_alone(OfferPtr offer);
   asio::awaitable<bool> answers_get(OfferPtr offer);
-  asio::awaitable<bool> trusted_to_come(OfferPtr offer);
+  asio::awaitable<void> decide_by_rule(OfferPtr offer);
+  void decided(const OfferPtr& offer);
   asio::awaitable<void> carry_out(OfferPtr offer);
+  asio::awaitable<void> settle_taken(OfferPtr offer, std::string text);
   void start_taking(const OfferPtr& offer, storage::LandingPlan plan);
   void go_on_taking(const OfferPtr& offer, storage::LandingPlan plan);
-  void delivered(const OfferPtr& offer, const storage::Intake::Delivered& result);
+  asio::awaitable<void> delivered(OfferPtr offer, storage::Intake::Delivered result);
   void taking_failed(const OfferPtr& offer, const std::string& text);
 
   // either
@@ -156,9 +182,11 @@ class Exchange : public SessionUser {
 
   Services& services_;
   Contacts& contacts_;
+  const Policies& policies_;
   Offers& offers_;
   Sessions* sessions_ = nullptr;
   std::map<std::uint64_t, std::shared_ptr<Fetching>> fetches_;  ///< by offer number
+  std::set<std::uint64_t> renewing_;  ///< offers whose damaged list is fetched again
   std::list<Serving> serving_;
   std::map<const Session*, std::deque<protocol::Check>>
       checks_;  ///< asked and not yet answered, the first being looked at
@@ -166,6 +194,8 @@ class Exchange : public SessionUser {
   std::multiset<std::string> noting_;  ///< addresses of strangers' offers that wait for a number
   Pace stranger_pace_{kStrangerOffersPerMinute, std::chrono::minutes(1)};
   std::map<std::string, Pace> stranger_paces_;  ///< by Session::remote_network()
+  Decided decided_;
+  Pace told_rejections_{kStrangerRejectionsTold, std::chrono::hours(24)};
   bool stopping_ = false;
   async::TaskGroup tasks_;
 };
@@ -173,6 +203,9 @@ class Exchange : public SessionUser {
 /// Failures with the entry's path and a NUL put before the text, looked up in the record. Blocking.
 std::vector<protocol::Failure> with_paths(const std::string& folder,
                                           std::vector<protocol::Failure> failures);
+
+/// A taken offer's `decided_by`: what `rule`, called so, has made of it, and why if it asks.
+std::string decided_by(base::Verdict verdict, const std::string& rule, const std::string& why);
 
 /// A taken offer's `options` in the database; `keep`: once it is cancelled, what is complete stays.
 std::string plan_to_json(const storage::LandingPlan& plan, bool keep = false);

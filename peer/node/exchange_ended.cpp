@@ -9,6 +9,7 @@
 #include "node/exchange.hpp"
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
+#include "storage/staging.hpp"
 
 namespace peer::node {
 
@@ -17,6 +18,7 @@ using std::chrono::steady_clock;
 
 namespace {
 constexpr std::chrono::seconds kLookPause{5};
+constexpr std::chrono::seconds kJournalTime{10};  ///< for the journal to be read after a start
 }  // namespace
 
 // ---- the other side ends an offer
@@ -49,12 +51,27 @@ void Exchange::on_settled(Pair& pair, const protocol::Settled& event) {
     end(offer, state::failed);
   } else {
     std::string text;
+    if (told == state::failed && offer->taking) {
+      tasks_.spawn("settle", settle_taken(offer, "it has ended on the other side"));
+      return;
+    }
     if (told == state::failed) {
-      text = offer->taking ? "it has ended on the other side"
-                           : contacts_.called(pair.id) + " does not know this offer any more";
+      text = contacts_.called(pair.id) + " does not know this offer any more";
     }
     end(offer, told, text);
   }
+}
+
+/// The giver knows no more of what we are about to take. A crash may have undone what this side
+/// remembers of a `done` that it had said; the journal knows.
+asio::awaitable<void> Exchange::settle_taken(OfferPtr offer, std::string text) {
+  const auto taking = offer->taking;
+  const auto give_up = steady_clock::now() + kJournalTime;
+  while (offer->taking && !taking->intake() && steady_clock::now() < give_up)
+    co_await services_.changed.wait_for(kLookPause);
+  const bool was_done = taking->intake() && taking->intake()->round_over();
+  while (was_done && offer->taking) co_await services_.changed.wait_for(kLookPause);
+  end(offer, was_done ? state::done : state::failed, was_done ? std::string() : text);
 }
 
 void Exchange::on_cancelled(Pair& pair, const protocol::Cancelled& event) {
@@ -76,7 +93,9 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   message.id = offer->row.id;
   message.reason = "cancelled";
   CancelResult result;
-  result.removed_bytes = offer->taking ? offer->row.bytes_done : 0;
+  const auto taking = offer->taking;  // none while its list is fetched again
+  const bool staged = taking || (!offer->given() && offer->is(state::active));
+  result.removed_bytes = staged ? offer->row.bytes_done : 0;
   auto said = pair.ledger.cancel(message);
   if (!said) {
     throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
@@ -85,10 +104,13 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   stop_lanes(*offer);
   stop_fetch(*offer);
   offer->row.state = state::cancelled;
-  if (offer->taking) offer->row.options = plan_to_json(offer->taking->plan(), keep);
+  if (staged) {
+    const auto plan = taking ? taking->plan() : plan_from_json(offer->row.options);
+    offer->row.options = plan_to_json(plan, keep);
+  }
   note(offer);
   say(pair);
-  if (const auto taking = offer->taking) {
+  if (staged) {
     // A task of ours, so that it is carried through if the command goes away.
     auto cleared = std::make_shared<std::optional<Result<void>>>();
     tasks_.spawn("cancel", clear_and_tell(offer, keep, cleared));
@@ -98,7 +120,7 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
                     "offer " + std::to_string(offer->row.number) +
                         " is cancelled, but what it had here stays: " + (*cleared)->error().text());
     }
-    if (const auto intake = taking->intake(); keep && intake) {
+    if (const auto intake = taking ? taking->intake() : nullptr; keep && intake) {
       const auto kept = intake->delivered();
       result.kept = kept.roots;
       result.removed_bytes -= std::min(result.removed_bytes, kept.bytes);
@@ -136,8 +158,11 @@ asio::awaitable<Result<void>> Exchange::remove_staged(OfferPtr offer,
               round = offer->row.round]() -> Result<void> {
     if (intake) return intake->abandon(keep);
     auto left = storage::Intake::open(record, id, plan, round);
-    if (!left) return std::move(left).error();
-    return (*left)->abandon(keep);
+    if (left) return (*left)->abandon(keep);
+    // Its list is damaged: nothing can be kept, but what is staged can go.
+    auto folder = storage::Folder::open(record);
+    if (!folder) return std::move(folder).error();
+    return storage::Staging::remove_noted(*folder);
   };
   auto done = co_await async::run_on(services_.disk, std::move(job));
   if (!done) base::log(base::Level::error, "exchange", done.error().text());
@@ -211,11 +236,13 @@ void Exchange::dial_lost_lanes(Pair& pair, const OfferRecord& offer) {
 asio::awaitable<void> Exchange::look_after() {
   asio::steady_timer timer(services_.io);
   while (!stopping_) {
+    offers_.clear_left();
     const auto open = offers_.open();
     const auto now = steady_clock::now();
     for (const auto& [number, offer] : open) {
       auto& pair = sessions_->pair(offer->row.peer);
       dial_lost_lanes(pair, *offer);
+      give_up_idle(pair, offer);
       if (const auto* given = pair.ledger.find_given(offer->row.id);
           offer->given() && given && given->state == protocol::GivenOffer::State::open &&
           given->expires_at <= now) {

@@ -19,6 +19,7 @@ void Exchange::give(const OfferPtr& offer) {
   auto& pair = sessions_->pair(row.peer);
   protocol::GivenOffer given;
   given.offer = row.offer;
+  given.order = row.number;
   given.expires_at = steady_clock::now() + std::chrono::seconds(row.offer.expires);
   pair.ledger.give(std::move(given));
   row.state = state::pending;
@@ -45,7 +46,10 @@ asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair
 
 Throttle Exchange::throttle_of(Pair& pair, const protocol::OfferId& id) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
-  return {offer ? offer->limit : std::make_shared<base::RateLimit>(), services_.giving_limit};
+  if (!offer)
+    return {std::make_shared<base::RateLimit>(), services_.giving_limit,
+            std::make_shared<TimeSpent>()};
+  return {offer->limit, services_.giving_limit, offer->spent};
 }
 
 void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t bytes,
@@ -53,6 +57,7 @@ void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t
   const auto offer = offers_.find(pair.id, id, Direction::given);
   if (!offer) return;
   offer->sent_bytes += bytes;
+  offer->used = steady_clock::now();
   offer->current = std::move(current);
   offer->row.bytes_done = std::min(offer->row.bytes_done + bytes, offer->row.offer.bytes);
   offer->meter.sample(offer->sent_bytes, steady_clock::now());
@@ -61,8 +66,12 @@ void Exchange::bytes_sent(Pair& pair, const protocol::OfferId& id, std::uint64_t
 /// The taker wants again: its trouble is over. Not so a want that was under way when it said so.
 void Exchange::wanted(Pair& pair, const protocol::OfferId& id) {
   const auto offer = offers_.find(pair.id, id, Direction::given);
-  if (!offer || !offer->trouble || steady_clock::now() - offer->trouble_since < kWantsUnderWay)
-    return;
+  if (!offer) return;
+  const auto* given = pair.ledger.find_given(id);
+  const bool accepted = given && given->state == protocol::GivenOffer::State::accepted;
+  if (offer->row.paused && accepted) return refuse_paused(pair, *offer, {});  // its list may go
+  offer->used = steady_clock::now();
+  if (!offer->trouble || steady_clock::now() - offer->trouble_since < kWantsUnderWay) return;
   offer->trouble.reset();
   services_.changed.notify_all();
 }
@@ -71,10 +80,16 @@ void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
   const auto offer = offers_.find(pair.id, event.accept.id, Direction::given);
   if (!offer) return;
   offer->trouble.reset();
+  offer->used = steady_clock::now();
+  // What was sent may not have arrived, and what an earlier run of this program sent is not
+  // counted.
+  if (!event.repeated || event.accept.held > 0)
+    offer->row.bytes_done = std::min(event.accept.held, offer->row.offer.bytes);
   if (!event.repeated) {
     offer->row.state = state::active;
     note(offer);
   }
+  if (offer->row.paused) return refuse_paused(pair, *offer, {});
   if (expects_lane(pair, event.accept.id))
     sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
 }
@@ -85,6 +100,7 @@ void Exchange::on_finished(Pair& pair, const protocol::Finished& event) {
   if (!offer) return;
   stop_lanes(*offer);
   if (event.repeated) return;
+  offer->spent->arrived(steady_clock::now());
   auto& row = offer->row;
   row.files_done = done.files;
   row.bytes_done = done.bytes;
@@ -101,6 +117,7 @@ asio::awaitable<void> Exchange::finish_given(OfferPtr offer, protocol::Done done
     auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
   }
+  if (offer->ended()) co_return;  // cancelled meanwhile
   const auto* given = sessions_->pair(offer->row.peer).ledger.find_given(offer->row.id);
   if (!done.complete && given && given->round > done.round)
     co_return;  // the next round has begun meanwhile
@@ -134,15 +151,14 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
   const bool fits = source && !offer->ended() && !stopping_ && !session->over() &&
                     offer->lanes < protocol::kMaxLanes;
   if (!fits) {
-    pair.lane_ended(offer->row.id);
+    session->lane_ended(offer->row.id);
     co_return;
   }
   const auto form = answer_form(session->talk());
   const auto block_bytes = session->talk().theirs()->limits.block_bytes;
   const auto slot = serving_.emplace(serving_.end());
   slot->offer = offer;
-  slot->pair = &pair;
-  slot->session = session.get();
+  slot->session = session;
   auto& io = services_.io;
   GivingLane::Hooks hooks;
   hooks.sent = [this, &io, &pair, id = offer->row.id](std::uint64_t bytes, std::string current) {
@@ -162,7 +178,7 @@ asio::awaitable<void> Exchange::serve_lane(Pair& pair, std::shared_ptr<Session> 
     base::log(base::Level::warning, "exchange",
               std::string("a lane was not begun: ") + error.what());
     serving_.erase(slot);
-    pair.lane_ended(offer->row.id);
+    session->lane_ended(offer->row.id);
     co_return;
   }
   ++offer->lanes;
@@ -178,7 +194,8 @@ void Exchange::stop_lanes(const OfferRecord& offer) {
 void Exchange::lane_ended(std::list<Serving>::iterator where) {
   where->lane->join();  // its thread has said its last word
   if (where->offer->lanes > 0) --where->offer->lanes;
-  where->pair->lane_ended(where->offer->row.id);
+  if (const auto session = where->session.lock())
+    session->lane_ended(where->offer->row.id, where->lane->fell_silent());
   serving_.erase(where);
   services_.changed.notify_all();
 }

@@ -2,7 +2,6 @@
 #include <ctime>
 #include <utility>
 
-#include "async/sleep.hpp"
 #include "node/exchange.hpp"
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
@@ -61,6 +60,8 @@ std::string Exchange::refusal(const Pair& pair, const protocol::Offer& offer,
 void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered& event) {
   if (event.repeated) {
     for (const auto& [number, fetching] : fetches_) fetching->session_changed();
+    const auto offer = offers_.find(pair.id, event.offer.id, Direction::taken);
+    if (offer && offer->taking) offer->taking->giver_goes_on();
     return;
   }
   const auto& address = session.remote_network();
@@ -68,13 +69,11 @@ void Exchange::on_offered(Pair& pair, Session& session, const protocol::Offered&
     protocol::Reject reject;
     reject.id = event.offer.id;
     reject.reason = code;
-    if (pair.ledger.reject(reject)) {
-      say(pair);
-      // Said once; a stranger is owed no more, and nothing is kept of it.
-      if (!contacts_.is_contact(pair.id)) {
-        pair.ledger.end(reject.id, protocol::Outcome::rejected);
-        pair.ledger.forget_ended(reject.id);
-      }
+    if (pair.ledger.reject(reject)) say(pair);
+    // Said once; a stranger is owed no more, and nothing is kept of it.
+    if (!contacts_.is_contact(pair.id)) {
+      pair.ledger.end(reject.id, protocol::Outcome::rejected);
+      pair.ledger.forget_ended(reject.id);
     }
     return;
   }
@@ -150,7 +149,10 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     services_.changed.notify_all();
     base::log(base::Level::warning, "exchange",
               "the list of offer " + std::to_string(row.number) + ": " + fetched.error().text());
-    co_await async::sleep(kDiskRetry);
+    offer->try_again = false;
+    const auto later = std::chrono::steady_clock::now() + kDiskRetry;
+    while (wants_list(*offer) && !offer->try_again && std::chrono::steady_clock::now() < later)
+      co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
     if (!wants_list(*offer)) co_return;
     offer->trouble.reset();
     fetched = co_await fetch_once(offer);
@@ -185,74 +187,42 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
   co_await decide_alone(offer);
 }
 
-/// What is taken without asking: the answer to our own `get`, and what a trusted contact gives
-/// within bounds.
-asio::awaitable<void> Exchange::decide_alone(OfferPtr offer) {
-  const std::shared_ptr<void> deciding(nullptr, [this, offer](void*) {
-    offer->deciding = false;
+/// What we keep of an offer's list was damaged. The giver has it still, and its digest tells that
+/// it is the one that was approved.
+void Exchange::renew_list(const OfferPtr& offer) {
+  if (!renewing_.insert(offer->row.number).second) return;
+  base::log(base::Level::warning, "exchange",
+            "the list of offer " + std::to_string(offer->row.number) +
+                " is damaged here: it is fetched again");
+  tasks_.spawn("fetch again", fetch_again(offer));
+}
+
+asio::awaitable<void> Exchange::fetch_again(OfferPtr offer) {
+  const std::shared_ptr<void> renewing(nullptr, [this, offer](void*) {
+    renewing_.erase(offer->row.number);
     services_.changed.notify_all();
   });
-  try {
-    const bool asked_for = co_await answers_get(offer);
-    if (asked_for) co_return;
-    const bool trusted = co_await trusted_to_come(offer);
-    if (!trusted) co_return;
-    auto plan = default_plan();
-    plan.on_clash = storage::OnClash::rename;
-    co_await accept(offer, std::move(plan));
-  } catch (const Failure& failure) {
-    base::log(
-        base::Level::info, "exchange",
-        "offer " + std::to_string(offer->row.number) + " waits for an answer: " + failure.text());
-  }
-}
-
-asio::awaitable<bool> Exchange::answers_get(OfferPtr offer) {
-  const auto found = std::ranges::find_if(open_gets_, [&](const auto& open) {
-    return offer->row.offer.get == open->id && open->peer == offer->row.peer && !open->claimed;
-  });
-  if (found == open_gets_.end()) co_return false;
-  const auto get = *found;
-  get->claimed = true;
-  sessions_->pair(offer->row.peer).ledger.answered(get->id);
-  auto review_plan = get->plan;
-  try {
-    auto seen = co_await review(offer, review_plan);
-    const auto& roots = seen.roots;
-    const bool fits =
-        seen.root_count == roots.size() && std::ranges::all_of(roots, [&](const auto& root) {
-          return std::ranges::find(get->roots, root) != get->roots.end();
-        });
-    const bool waited_for = std::ranges::find(open_gets_, get) != open_gets_.end();
-    if (!fits) {
-      get->error =
-          "the answer holds other things than were asked for; it waits among the offers (peer "
-          "offers)";
-    } else if (get->look_only) {
-      reject(offer, "declined", "it was only looked at");
-      get->seen = std::move(seen);
-    } else if (waited_for) {
-      if (get->limit > 0) offers_.set_limit(offer, get->limit);
-      co_await accept(offer, std::move(review_plan), true);
-      get->offer = offer;
-    }
-  } catch (const Failure& failure) {
-    get->error = failure.text();
-    get->exit = failure.exit();
-    // Asked for once, and not taken: it does not wait among the offers.
-    if (offer->is(state::pending)) reject(offer, "declined", "it could not be taken");
-  }
+  auto& trouble = offer->trouble.emplace();
+  trouble.code = protocol::wire_code(Errc::disk);
+  trouble.text = "its list was damaged here and is fetched again";
+  offer->trouble_is_ours = true;
+  offer->trouble_since = std::chrono::steady_clock::now();
   services_.changed.notify_all();
-  co_return true;
-}
-
-asio::awaitable<bool> Exchange::trusted_to_come(OfferPtr offer) {
-  if (!contacts_.is_trusted(offer->row.peer) || offer->row.offer.bytes > kTrustedOfferBytes)
-    co_return false;
-  auto plan = default_plan();
-  auto seen = co_await review(offer, std::move(plan));
-  const auto left = seen.free_bytes - std::min(seen.free_bytes, seen.needed_bytes);
-  co_return left >= seen.capacity_bytes / 100 * kTrustedFreePercent;
+  const auto wanted = [&] { return !stopping_ && !offer->ended() && !offer->clearing; };
+  for (;;) {
+    auto fetched = co_await fetch_once(offer);
+    if (!wanted()) co_return;
+    if (fetched) break;
+    base::log(
+        base::Level::warning, "exchange",
+        "the list of offer " + std::to_string(offer->row.number) + ": " + fetched.error().text());
+    const auto later = std::chrono::steady_clock::now() + kDiskRetry;
+    while (wanted() && std::chrono::steady_clock::now() < later)
+      co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
+  }
+  offer->trouble.reset();
+  if (offer->is(state::active) && !offer->taking)
+    go_on_taking(offer, plan_from_json(offer->row.options));
 }
 
 }  // namespace peer::node

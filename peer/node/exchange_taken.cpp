@@ -19,13 +19,19 @@ namespace peer::node {
 using base::Exit;
 using protocol::Direction;
 using protocol::Errc;
+using std::chrono::steady_clock;
 using Json = nlohmann::json;
 
 // ---- deciding
 
+namespace {
+constexpr std::chrono::seconds kListTime{10};  ///< that somebody waits for a damaged list
+}
+
 storage::LandingPlan Exchange::default_plan() const {
   storage::LandingPlan plan;
   plan.folder = services_.settings.downloads;
+  plan.durable = services_.settings.durable;
   storage::parse_on_clash(services_.settings.on_clash, plan.on_clash);
   return plan;
 }
@@ -37,10 +43,18 @@ asio::awaitable<storage::Review> Exchange::review(OfferPtr offer, storage::Landi
     if (!catalogue) return std::move(catalogue).error();
     return storage::review(**catalogue, *what);
   };
-  auto seen = co_await async::run_on(services_.disk, std::move(job));
+  const auto number = offer->row.number;
+  auto seen = co_await async::run_on(services_.disk, job);
+  if (!seen && seen.error().code == std::errc::state_not_recoverable && !offer->given()) {
+    renew_list(offer);
+    const auto give_up = steady_clock::now() + kListTime;
+    while (renewing_.contains(number) && steady_clock::now() < give_up)
+      co_await services_.changed.wait_for(give_up - steady_clock::now());
+    auto again = co_await async::run_on(services_.disk, job);
+    seen = std::move(again);
+  }
   if (!seen)
-    throw Failure(Exit::failed,
-                  "offer " + std::to_string(offer->row.number) + ": " + seen.error().text());
+    throw Failure(Exit::failed, "offer " + std::to_string(number) + ": " + seen.error().text());
   co_return std::move(*seen);
 }
 
@@ -72,20 +86,23 @@ std::uint32_t lanes_for(const protocol::ManifestTotals& chosen, const Pair& pair
 
 }  // namespace
 
-asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan, bool by_get) {
+asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan, Answerer by) {
   auto& row = offer->row;
   const auto called = "offer " + std::to_string(row.number);
   if (offer->taking) {  // the same answer again
+    if (row.paused) co_return resume(offer);
     if (!offer->taking->paused() || offer->clearing) co_return;
     if (!offer->trouble_is_ours) {
       offer->taking->resume();
       co_return;
     }
     // The folder may be another one than it was: all is looked at anew, as after a restart.
-    auto same = offer->taking->plan();
-    offer->taking->stop();
-    while (offer->taking) co_await services_.changed.wait();
-    if (offer->is(state::active) && !offer->clearing && !offer->ended() && !stopping_)
+    const auto before = offer->taking;
+    auto same = before->plan();
+    before->stop();
+    while (offer->taking == before) co_await services_.changed.wait();
+    if (!offer->taking && offer->is(state::active) && !offer->clearing && !offer->ended() &&
+        !stopping_)
       go_on_taking(offer, std::move(same));
     co_return;
   }
@@ -93,7 +110,7 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
     throw Failure(Exit::failed, called + " cannot be accepted: it is " + row.state);
   }
   // What a `get` asked for by name may land where its user stands, even at home.
-  if (!by_get && is_home_or_root(plan.folder)) {
+  if (by != Answerer::get && is_home_or_root(plan.folder)) {
     throw Failure(Exit::failed, called + ": files are not received straight into " +
                                     base::quoted(plan.folder) +
                                     ": name a folder below it with --to");
@@ -134,18 +151,22 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
     throw Failure(Exit::failed, called + " cannot be accepted any more: " + said.error().text());
   }
   row.options = plan_to_json(plan);
+  if (by != Answerer::rule) row.decided_by.clear();
   row.state = state::active;
   row.files_done = 0;
   row.bytes_done = 0;
   row.failed = 0;
   row.failures.clear();
   note(offer);
+  co_await services_.saved();  // once the giver knows, so must we after a crash
+  if (!offer->is(state::active) || offer->ended() || offer->taking || stopping_) co_return;
   start_taking(offer, std::move(plan));
   say(pair);
   sessions_->open_lanes(pair, row.id, message.lanes);
 }
 
-void Exchange::reject(const OfferPtr& offer, const std::string& code, const std::string& text) {
+void Exchange::reject(const OfferPtr& offer, const std::string& code, const std::string& text,
+                      Answerer by) {
   auto& pair = sessions_->pair(offer->row.peer);
   protocol::Reject message;
   message.id = offer->row.id;
@@ -169,6 +190,7 @@ void Exchange::reject(const OfferPtr& offer, const std::string& code, const std:
   }
   if (const auto it = fetches_.find(offer->row.number); it != fetches_.end()) it->second->stop();
   offer->row.outcome_text = text;
+  if (by != Answerer::rule) offer->row.decided_by.clear();
   note(offer);
   say(pair);
   drop_list(offer);
@@ -177,10 +199,8 @@ void Exchange::reject(const OfferPtr& offer, const std::string& code, const std:
 /// Of what was rejected only the answer is kept, until it has been heard.
 void Exchange::drop_list(const OfferPtr& offer) {
   offer->row.manifest_here = false;
-  asio::post(services_.disk, [folder = offer->folder] {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder, ignored);
-  });
+  offers_.save(offer);
+  offers_.drop_record(offer);
 }
 
 // ---- carrying it out
@@ -191,6 +211,7 @@ void Exchange::start_taking(const OfferPtr& offer, storage::LandingPlan plan) {
   offer->trouble.reset();
   offer->taking = std::make_shared<Taking>(services_, offers_, pair, offer, std::move(plan),
                                            taken ? taken->round : 1);
+  if (offer->row.paused) offer->taking->pause();
   tasks_.spawn("take", carry_out(offer));
 }
 
@@ -219,15 +240,20 @@ asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
     const auto* failures = &result.failures;
     auto job = [folder = offer->folder, failures] { return with_paths(folder, *failures); };
     offer->row.failures = co_await async::run_on(services_.disk, std::move(job));
-    delivered(offer, ending.delivered);
+    co_await delivered(offer, std::move(ending.delivered));
   } else if (ending.kind == Taking::Ending::Kind::failed) {
     if (!offer->clearing) (void)co_await remove_staged(offer, taking->intake(), false);
     taking_failed(offer, ending.text);
+  } else if (ending.kind == Taking::Ending::Kind::again && offer->is(state::active) &&
+             !offer->clearing && !offer->ended() && !stopping_) {
+    go_on_taking(offer, taking->plan());
+  } else if (ending.kind == Taking::Ending::Kind::list_damaged && !stopping_) {
+    renew_list(offer);
   }
   services_.changed.notify_all();
 }
 
-void Exchange::delivered(const OfferPtr& offer, const storage::Intake::Delivered& result) {
+asio::awaitable<void> Exchange::delivered(OfferPtr offer, storage::Intake::Delivered result) {
   auto& row = offer->row;
   auto& pair = sessions_->pair(row.peer);
   row.files_done = result.files;
@@ -250,6 +276,7 @@ void Exchange::delivered(const OfferPtr& offer, const storage::Intake::Delivered
   if (auto said = pair.ledger.finish(done); !said)
     base::log(base::Level::warning, "exchange", said.error().text());
   note(offer);
+  co_await services_.saved();  // or a crash would make us accept what the other side knows is done
   say(pair);
 }
 
@@ -265,7 +292,15 @@ void Exchange::taking_failed(const OfferPtr& offer, const std::string& text) {
   say(pair);
 }
 
-// ---- plans in the database
+// ---- decisions and plans in the database
+
+std::string decided_by(base::Verdict verdict, const std::string& rule, const std::string& why) {
+  Json json;
+  json["do"] = base::to_string(verdict);
+  json["rule"] = rule;
+  if (!why.empty()) json["why"] = why;
+  return json.dump();
+}
 
 std::string plan_to_json(const storage::LandingPlan& plan, bool keep) {
   Json json;
@@ -276,6 +311,7 @@ std::string plan_to_json(const storage::LandingPlan& plan, bool keep) {
   json["only"] = json_byte_list(plan.selection.only);
   json["except"] = json_byte_list(plan.selection.except);
   json["entries"] = plan.selection.entries;
+  if (plan.durable) json["durable"] = true;
   return json.dump();
 }
 
@@ -289,6 +325,7 @@ storage::LandingPlan plan_from_json(const std::string& text) {
   plan.selection.only = byte_list_of(json, "only");
   plan.selection.except = byte_list_of(json, "except");
   plan.selection.entries = numbers_of(json, "entries");
+  plan.durable = flag_of(json, "durable");
   return plan;
 }
 

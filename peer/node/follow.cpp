@@ -2,6 +2,7 @@
 #include <map>
 
 #include "base/exit_code.hpp"
+#include "node/bytes_json.hpp"
 #include "node/requests.hpp"
 #include "protocol/errors.hpp"
 
@@ -17,9 +18,16 @@ bool has_trouble(const OfferRecord& offer, Errc code) {
   return offer.trouble && offer.trouble->code == protocol::wire_code(code);
 }
 
-/// Our disk stopped it: a command does not wait for somebody to make room.
+/// What the disk refuses now, it may take at the next try.
+constexpr std::chrono::seconds kDiskPatience{8};
+
+/// A command does not wait for somebody to make room on our disk or to mend it, nor for a taker
+/// that was given up.
 bool stuck_here(const OfferRecord& offer) {
-  return offer.is(state::active) && offer.trouble && offer.trouble_is_ours && !offer.given();
+  if (!offer.is(state::active) || !offer.trouble || !offer.trouble_is_ours) return false;
+  if (has_trouble(offer, Errc::disk))
+    return std::chrono::steady_clock::now() - offer.trouble_since >= kDiskPatience;
+  return !has_trouble(offer, Errc::paused);
 }
 
 }  // namespace
@@ -36,6 +44,8 @@ int exit_of(const OfferRecord& offer) {
     exit = Exit::no_space;
   } else if (has_trouble(offer, Errc::bad_digest)) {
     exit = Exit::integrity;
+  } else if (offer.is(state::active) && has_trouble(offer, Errc::timed_out)) {
+    exit = Exit::timed_out;
   } else if (offer.is(state::done) || offer.is(state::partial)) {
     exit = offer.row.failed == 0 && offer.row.unreadable == 0 ? Exit::done : Exit::partly;
   } else if (offer.is(state::rejected) || offer.is(state::cancelled)) {
@@ -80,6 +90,15 @@ asio::awaitable<Json> follow(Node& node, Request& request, std::vector<OfferPtr>
   }
   const bool alike = std::ranges::all_of(exits, [&](int exit) { return exit == exits.front(); });
   result["exit"] = exits.empty() ? 0 : alike ? exits.front() : static_cast<int>(Exit::partly);
+  co_return result;
+}
+
+asio::awaitable<Json> follow_or_number(Node& node, Request& request, std::vector<OfferPtr> offers) {
+  if (flag_of(request.arguments(), "wait", true))
+    co_return co_await follow(node, request, std::move(offers));
+  Json result;
+  result["numbers"] = Json::array();
+  for (const auto& offer : offers) result["numbers"].push_back(offer->row.number);
   co_return result;
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <ctime>
 #include <utility>
 
 #include "base/log.hpp"
@@ -14,7 +15,8 @@ namespace {
 
 constexpr std::size_t kInputBytes =
     4096;                     ///< messages of a lane are small; raw bytes do not pass through here
-constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back
+constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back, and
+                              ///< at what is on the way
 
 // Not every want and block: the control thread would wake two thousand times a second for it.
 constexpr std::chrono::milliseconds kTellEvery{50};
@@ -22,12 +24,22 @@ constexpr std::chrono::milliseconds kTellEvery{50};
 /// The giver said what cannot be, in contrast to trouble with our disk.
 bool is_theirs(const Error& error) { return error.code.category() == protocol::category(); }
 
+/// What the processor did for the calling thread so far.
+std::chrono::nanoseconds computed_here() {
+  timespec time{};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+  return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
 }  // namespace
 
 // ---- what both ends share
 
 Lane::Lane(net::RawConnection connection, Throttle throttle)
-    : stream_(std::move(connection)), throttle_(std::move(throttle)), input_(kInputBytes) {}
+    : stream_(std::move(connection)),
+      throttle_(std::move(throttle)),
+      spent_(throttle_.spent()),
+      input_(kInputBytes) {}
 
 Lane::~Lane() { assert(!thread_.joinable()); }
 
@@ -38,6 +50,7 @@ void Lane::start(std::function<void()> ended) {
     } catch (const std::exception& e) {
       base::log(base::Level::error, "lane", e.what());
     }
+    fell_silent_ = owes() && stream_.silent_for() > kLaneSilence;
     stream_.shutdown();
     ended();
   });
@@ -95,7 +108,13 @@ bool Lane::wait_for_turn() {
     const auto time = throttle_.wait();
     if (time.count() == 0) return true;
     if (!stream_.pause(time)) return false;
+    throttle_.waited(lap_);
   }
+}
+
+void Lane::moved(std::uint64_t bytes) {
+  const auto computed = computed_here();
+  spent_.moved(bytes, computed - std::exchange(computed_, computed));
 }
 
 // ---- the giver's end
@@ -128,7 +147,12 @@ void GivingLane::work() {
 bool GivingLane::collect_wants() {
   while (wants_.empty() || readable()) {
     bool timed_out = false;
-    const auto message = next_message(wants_.empty() ? -1 : kLaneStallMs, timed_out);
+    const bool idle = wants_.empty();
+    // While bytes are on their way it is looked at whether they still are.
+    const int idle_ms = on_the_way_ ? kIdleMs : -1;
+    const auto message = next_message(idle ? idle_ms : kLaneStallMs, timed_out);
+    if (idle && (message || timed_out)) waited(false);
+    if (!message && timed_out && idle) continue;
     if (!message) return false;
     const auto* want = std::get_if<protocol::Want>(&*message);
     if (!want) continue;
@@ -142,11 +166,24 @@ bool GivingLane::collect_wants() {
   return true;
 }
 
+/// For a want, or for the socket to take more: whether the network is busy, or the other side does
+/// not read as fast as it could.
+void GivingLane::waited(bool writing) {
+  const auto path = stream_.path();
+  const auto slow = path.receiver_slow - std::exchange(receiver_slow_, path.receiver_slow);
+  const auto now = Lap::Clock::now();
+  lap_.charge_until(spent_, TimeSpent::On::other, std::min(lap_.since() + slow, now));
+  on_the_way_ = path.on_the_way;
+  const bool network = writing || on_the_way_;
+  lap_.charge_until(spent_, network ? TimeSpent::On::network : TimeSpent::On::other, now);
+}
+
 bool GivingLane::answer(std::span<std::byte> buffer) {
   if (!wait_for_turn()) return false;
   const auto want = *wants_.next();
   buffer = buffer.first(throttle_.piece(buffer.size()));
   auto found = read_answer(*reader_, want, buffer, form_);
+  lap_.charge(spent_, TimeSpent::On::disk);
   if (found.error) {
     base::log(base::Level::error, "lane", found.error->text());
     return false;
@@ -162,7 +199,9 @@ bool GivingLane::answer(std::span<std::byte> buffer) {
   const auto header = protocol::frame(data);
   if (!stream_.write(std::as_bytes(std::span(header)), kLaneStallMs)) return false;
   if (data.payload() > 0 && !stream_.write(buffer.first(data.length), kLaneStallMs)) return false;
+  waited(true);
   throttle_.spend(data.payload());
+  moved(data.payload());
   tell_sent(data.length, std::move(found.current));
   return true;
 }
@@ -201,9 +240,14 @@ void TakingLane::work() {
     const bool idle = asked_.open_count() == 0;
     bool timed_out = false;
     const auto message = next_message(idle ? kIdleMs : kLaneStallMs, timed_out);
+    if (idle)
+      lap_.skip();  // nothing was wanted
+    else
+      lap_.charge(spent_, TimeSpent::On::other);  // a header comes right behind the block before
     if (!message && timed_out && idle) continue;
     if (!message || !handle(*message)) break;
   }
+  owed_ = owed_ || asked_.open_count() > 0;
   give_back_open();
 }
 
@@ -279,14 +323,18 @@ bool TakingLane::take_data(const protocol::Data& data) {
     if (block_.size() < data.length) block_.resize(static_cast<std::size_t>(data.length));
     const auto bytes = std::span(block_).first(static_cast<std::size_t>(data.length));
     if (!read_payload(bytes)) {
+      owed_ = true;
       intake_->give_back(range);
       return false;
     }
+    lap_.charge(spent_, TimeSpent::On::network);
     if (*paused_) {
       intake_->give_back(range);
       return true;
     }
     stored = writer_->store(data.offset, bytes, *data.digest);
+    lap_.charge(spent_, TimeSpent::On::disk);
+    moved(data.payload());
   }
   if (!stored) {
     intake_->give_back(range);

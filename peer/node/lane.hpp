@@ -29,11 +29,15 @@ class Lane {
   /// Ends the thread soon, at the latest when its present disk operation returns. Thread-safe.
   void stop();
   void join();
+  /// Ended because nothing moved, in neither direction, although blocks were due. Once `ended` is
+  /// called.
+  bool fell_silent() const { return fell_silent_; }
 
  protected:
   Lane(net::RawConnection connection, Throttle throttle);
   void start(std::function<void()> ended);
   virtual void work() = 0;
+  virtual bool owes() const = 0;  ///< blocks are due on it, either way
 
   /// The next whole message; nothing at a clean end or when `timeout_ms` passed (timed_out is set
   /// then). Bytes behind a `data` message stay unread for read_payload().
@@ -44,8 +48,13 @@ class Lane {
   /// Until the limits let more pass; false when stopped.
   bool wait_for_turn();
 
+  /// This thread moved a block.
+  void moved(std::uint64_t bytes);
+
   net::DataStream stream_;
   Throttle throttle_;
+  TimeSpent& spent_;
+  Lap lap_;
 
  private:
   bool take_frame();
@@ -54,7 +63,9 @@ class Lane {
   std::vector<std::byte> input_;
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
+  std::chrono::nanoseconds computed_{};  ///< by this thread, as far as it was told
   std::thread thread_;
+  bool fell_silent_ = false;
 };
 
 /// The giver's end: answers wants.
@@ -72,9 +83,11 @@ class GivingLane final : public Lane {
 
  private:
   void work() override;
+  bool owes() const override { return !wants_.empty() || on_the_way_ || stream_.path().on_the_way; }
   bool collect_wants();
   bool answer(std::span<std::byte> buffer);
   void tell_sent(std::uint64_t bytes, std::string current);
+  void waited(bool writing);
 
   protocol::OfferId id_;
   std::shared_ptr<storage::Source> source_;
@@ -83,6 +96,8 @@ class GivingLane final : public Lane {
   std::uint64_t block_bytes_;
   Hooks hooks_;
   protocol::ServedWants wants_;
+  std::chrono::microseconds receiver_slow_{};  ///< net::PathState's, as of the latest look
+  bool on_the_way_ = false;                    ///< the same
   std::uint64_t untold_bytes_ = 0;
   std::chrono::steady_clock::time_point told_sent_;
   std::chrono::steady_clock::time_point told_wanted_;
@@ -106,6 +121,7 @@ class TakingLane final : public Lane {
 
  private:
   void work() override;
+  bool owes() const override { return owed_; }
   bool want_more();
   bool handle(const protocol::Message& message);
   bool take_data(const protocol::Data& data);
@@ -123,6 +139,7 @@ class TakingLane final : public Lane {
   std::uint64_t open_want_bytes_;        ///< the giver's limit
   std::optional<protocol::Range> hole_;  ///< rest of a hole that was named and is ours to want
   bool had_block_ = false;
+  bool owed_ = false;  ///< at its end
 };
 
 }  // namespace peer::node

@@ -20,6 +20,8 @@ inline constexpr std::chrono::hours kStrangerExpiry{
 inline constexpr std::size_t kMaxWaitingLanes = 16;  ///< of one peer, ahead of their accept
 inline constexpr std::size_t kStrangerOffersPerMinute = 60;  ///< noted, of all strangers together
 inline constexpr std::size_t kStrangerOffersPerMinutePerAddress = 20;
+inline constexpr std::size_t kStrangerRejectionsTold =
+    1000;                                     ///< by rules, a day; the history tells of no more
 inline constexpr std::size_t kMaxLanes = 64;  ///< of all transfers together; each is a thread
 inline constexpr std::size_t kMaxLocalClients = 64;
 
@@ -48,18 +50,44 @@ inline constexpr std::size_t kSessionBlocks =
 inline constexpr std::size_t kDiskThreads = 4;
 
 inline constexpr std::chrono::seconds kDialTime{10};
+inline constexpr std::chrono::seconds kKnockTime{5};  ///< of `doctor`, at each address
+inline constexpr std::chrono::milliseconds kWayDelay{
+    300};  ///< between addresses of one peer that are dialled beside each other (RFC 8305's 250 and
+           ///< a handshake)
+inline constexpr std::size_t kMaxRedials = 32;  ///< peers dialled at a time for whom nobody waits
 inline constexpr std::chrono::milliseconds kRedialFirst{
     100};  ///< doubled each time, up to kRedialMost
-inline constexpr std::chrono::seconds kRedialMost{60};
+inline constexpr std::chrono::milliseconds kRedialMost{60'000};
 inline constexpr std::chrono::milliseconds kProgressEvery{200};
+inline constexpr std::chrono::seconds kProbeTime{
+    10};  ///< to answer a `ping` after this machine's network has changed
 inline constexpr std::chrono::seconds kPortRetry{5};
+inline constexpr std::chrono::seconds kReachTime{
+    10};  ///< for somebody an offer is made to; after that it waits
 inline constexpr std::chrono::seconds kAnswerTime{
     60};                                     ///< for `list`, and for the offer that answers a `get`
 inline constexpr int kLaneStallMs = 45'000;  ///< nothing moved on a lane for so long: it is dead
+/// Nothing moved on a lane for so long when it ended, by whichever side gave up first.
+inline constexpr std::chrono::seconds kLaneSilence{30};
+/// What a segment holds on a way where larger packets vanish: packets stay within 1280 bytes, which
+/// every IPv6 link passes (RFC 8200, section 5).
+inline constexpr int kSmallSegmentBytes = 1220;
+/// For so long after a connection fell silent those to the same peer are dialled so.
+inline constexpr std::chrono::minutes kSmallSegmentsFor{10};
 
-inline constexpr std::uint64_t kTrustedOfferBytes =
-    10'000'000'000;                                 ///< taken from a trusted contact unasked
-inline constexpr unsigned kTrustedFreePercent = 5;  ///< of the disk that must stay free then
+inline constexpr std::chrono::minutes kInviteTime{10};
+inline constexpr std::chrono::hours kMaxInviteTime{24};
+inline constexpr std::chrono::seconds kPairingLastWord{
+    5};  ///< for an error to go out, or the other side to end the connection
+inline constexpr std::chrono::seconds kSlotTime{
+    6};  ///< within which an invite must be heard of on the local network
+inline constexpr std::chrono::milliseconds kOthersTime{
+    500};  ///< after the first that shows a slot, for others that do
+inline constexpr std::chrono::seconds kNearbyDialTime{5};  ///< for an address heard nearby
+
+inline constexpr std::size_t kMaxNoteBytes = 1000;         ///< of a contact
+inline constexpr std::size_t kMaxImportContacts = 10'000;  ///< in one file
+
 inline constexpr std::size_t kFailureTextBytes =
     400;  ///< of a failure named in `done`: a hundred fit one message
 inline constexpr unsigned kBadBlocksAllowed = 3;  ///< wrong digests in one transfer before it fails

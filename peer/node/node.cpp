@@ -10,6 +10,8 @@
 #include "base/memory.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "net/network_watch.hpp"
+#include "node/known_addresses.hpp"
 #include "node/tasks.hpp"
 
 namespace peer::node {
@@ -21,16 +23,6 @@ constexpr std::chrono::seconds kContactsLook{20};
 constexpr std::chrono::minutes kForgetEvery{1};
 constexpr std::chrono::hours kSpoolKept{24};  ///< a command may be about to offer what it spooled
 constexpr storage::UnixTime kEndOfTime = std::numeric_limits<storage::UnixTime>::max();
-
-/// Records of walks that a crash left behind belong to no offer.
-void remove_left_scans(const std::string& offers) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(offers, error)) {
-    std::error_code ignored;
-    if (entry.path().filename().string().starts_with("scan-"))
-      std::filesystem::remove_all(entry.path(), ignored);
-  }
-}
 
 /// Copies of standard input that belong to no offer: the command was killed before it made one.
 void remove_left_spool(const base::Home& home, const Offers& offers) {
@@ -51,16 +43,28 @@ void remove_left_spool(const base::Home& home, const Offers& offers) {
 Node::Node(asio::io_context& io, base::Home home, bool lasting)
     : services(io, std::move(home)),
       contacts(services),
+      policies(services, contacts),
       offers(services),
-      exchange(services, contacts, offers),
+      exchange(services, contacts, policies, offers),
       sessions(services, contacts, exchange),
       sharing(services, contacts, offers, exchange),
+      discovery(
+          io.get_executor(), services.nearby, [this] { return saying(); },
+          [this] { nearby_changed(); }),
+      door(services, contacts),
       lasting_(lasting),
       tasks_(io.get_executor(), log_task_error) {
   exchange.use(sessions);
   exchange.on_request = [this](Pair& pair, Session& session, protocol::Event event) {
     sharing.happened(pair, session, std::move(event));
   };
+  sessions.on_pair = [this](std::unique_ptr<net::TlsStream> stream, protocol::Pair first,
+                            std::string rest) {
+    return door.visit(std::move(stream), std::move(first), std::move(rest));
+  };
+  door.slot_changed = [this] { discovery.renew(); };
+  door.port = [this] { return port(); };
+  services.nearby.is_known = [this](const protocol::PeerId& id) { return contacts.is_contact(id); };
   sessions.has_business = [this](const Pair& pair) { return has_business(pair); };
 }
 
@@ -80,8 +84,8 @@ Result<void> Node::open() {
   auto database = storage::Database::open(services.home.database_file);
   if (!database) return std::move(database).error();
   services.database = std::move(*database);
-  remove_left_scans(services.home.offers);
   if (auto loaded = contacts.load(); !loaded) return loaded;
+  if (auto loaded = policies.load(); !loaded) return loaded;
   if (auto loaded = offers.load(); !loaded) return loaded;
   if (auto loaded = sharing.load(); !loaded) return loaded;
   remove_left_spool(services.home, offers);
@@ -102,6 +106,12 @@ void Node::start() {
       co_await node.services.changed.wait_for(kContactsLook);
     }
   }(*this));
+  tasks_.spawn("network", net::watch_network([this] {
+                 sessions.network_changed();
+                 dial_contacts();
+                 discovery.renew();
+               }));
+  tasks_.spawn("discovery", discovery.run());
   tasks_.spawn("forget", [](Node& node) -> asio::awaitable<void> {
     for (;;) {
       co_await async::sleep(kForgetEvery);
@@ -120,15 +130,23 @@ asio::awaitable<void> Node::forget() {
     ended_from_ = until;
     for (const auto& offer : *ended) sessions.pair(offer.peer).ledger.forget_ended(offer.id);
   }
+  forget_history();
   sessions.forget_strangers();
   asio::post(services.disk, base::give_back_memory);  // what a burst needed
 }
 
 bool Node::has_business(const Pair& pair) const {
   if (contacts.is_blocked(pair.id)) return false;
-  const auto* row = contacts.find(pair.id);
-  return exchange.has_business(pair) ||
-         (lasting_ && row && !row->name.empty() && !row->addresses.empty());
+  return exchange.has_business(pair) || (lasting_ && keeps_session(pair.id));
+}
+
+/// Also where there is nothing to say: so that a side that cannot be dialled is reached at once.
+bool Node::keeps_session(const protocol::PeerId& id) const {
+  const auto* row = contacts.find(id);
+  if (!row || row->name.empty()) return false;
+  if (!worth_a_session(row->addresses) && !services.nearby.find(id)) return false;
+  const auto& with = services.settings.sessions;
+  return with == "contacts" || (with == "trusted" && row->trusted);
 }
 
 /// Keeps a session to everyone there is something to say to, and in a lasting node to every contact
@@ -144,15 +162,27 @@ void Node::dial_contacts() {
   }
 }
 
+/// What is told of ended offers goes after the time of the settings; their ids after 30 days.
+void Node::forget_history() {
+  const auto now = std::time(nullptr);
+  const auto told = now + 1 - storage::UnixTime{services.settings.history_days} * 24 * 3600;
+  services.save_later("forget the history", [told, ids = ended_from_](storage::Database& database) {
+    if (auto cleared = database.clear_history(told, std::nullopt); !cleared)
+      return Result<void>(std::move(cleared).error());
+    return database.forget_cleared(ids);
+  });
+}
+
 asio::awaitable<void> Node::stop() {
+  discovery.leave();
   for (auto& listener : listeners_) listener->close();
   tasks_.cancel();
   co_await tasks_.join();
   co_await sharing.stop();
   co_await exchange.stop();
   co_await sessions.stop();
+  services.database_thread.join();  // it hands the records of what has ended to the other
   services.disk.join();
-  services.database_thread.join();
 }
 
 asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, std::uint16_t port,
@@ -178,6 +208,7 @@ asio::awaitable<Result<void>> Node::listen(std::vector<std::string> addresses, s
   tasks_.spawn("listen", listener->run([this](asio::ip::tcp::socket socket) {
     sessions.welcome(std::move(socket));
   }));
+  discovery.renew();
   co_return Result<void>();
 }
 
@@ -195,6 +226,10 @@ Result<void> Node::reload() {
   services.settings = std::move(*settings);
   set_limits();
   if (!downloads_told_.empty()) services.settings.downloads = downloads_told_;
+  policies.read();
+  forget_history();
+  discovery.renew();
+  services.changed.notify_all();
   return {};
 }
 

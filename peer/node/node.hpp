@@ -2,17 +2,22 @@
 
 #include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
+#include <chrono>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "async/task_group.hpp"
 #include "base/home.hpp"
+#include "discovery/discovery.hpp"
 #include "net/listener.hpp"
 #include "node/contacts.hpp"
 #include "node/exchange.hpp"
 #include "node/offers.hpp"
+#include "node/pairing_door.hpp"
+#include "node/policies.hpp"
 #include "node/services.hpp"
 #include "node/sessions.hpp"
 #include "node/sharing.hpp"
@@ -50,23 +55,35 @@ class Node {
   bool lasting() const { return lasting_; }
   std::function<void()> on_stop;  ///< a client asked the node to stop
 
+  /// What the local network hears of this peer now, by its settings and where it listens.
+  discovery::Saying saying() const;
+  std::chrono::steady_clock::time_point started_at() const { return started_at_; }
+
   Services services;
   Contacts contacts;
+  Policies policies;
   Offers offers;
   Exchange exchange;
   Sessions sessions;
   Sharing sharing;
+  discovery::Discovery discovery;
+  PairingDoor door;
 
  private:
+  void nearby_changed();
   void set_limits();  ///< as the settings say
   bool has_business(const Pair& pair) const;
+  bool keeps_session(const protocol::PeerId& id) const;
   asio::awaitable<void> forget();
+  void forget_history();
   void dial_contacts();
 
   bool lasting_;
   std::string downloads_told_;        ///< by land_in(); maybe empty
   storage::UnixTime ended_from_ = 0;  ///< ids of offers that ended before are forgotten
   bool started_ = false;
+  std::chrono::steady_clock::time_point started_at_ = std::chrono::steady_clock::now();
+  std::map<protocol::PeerId, std::chrono::steady_clock::time_point> hurried_;  ///< contacts only
   std::vector<std::unique_ptr<net::Listener>> listeners_;
   async::TaskGroup tasks_;
 };

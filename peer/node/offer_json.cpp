@@ -1,8 +1,10 @@
+#include <algorithm>
 #include <ctime>
 
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
 #include "node/requests.hpp"
+#include "node/speed.hpp"
 #include "node/taking.hpp"
 
 namespace peer::node {
@@ -21,6 +23,26 @@ std::pair<std::string, std::string> split_failure(const std::string& text) {
 bool is_over(const OfferRecord& offer) {
   return offer.ended() || !(offer.is(state::preparing) || offer.is(state::pending) ||
                             offer.is(state::active) || offer.is(state::partial));
+}
+
+/// Why there is no session, and in how many seconds the next try is.
+void add_unreached(Json& json, Node& node, const protocol::PeerId& id) {
+  const auto& pairs = node.sessions.pairs();
+  const auto pair = pairs.find(id);
+  if (pair == pairs.end() || !pair->second->unreached) return;
+  const auto& unreached = *pair->second->unreached;
+  json["unreached"] = json_text(unreached.text);
+  const auto left = std::chrono::ceil<std::chrono::seconds>(unreached.next_try -
+                                                            std::chrono::steady_clock::now());
+  if (pair->second->dialling) json["next_try"] = std::max<std::int64_t>(left.count(), 0);
+}
+
+/// What the taker wants of this offer, as far as it has said.
+std::uint64_t chosen_by_taker(Node& node, const storage::OfferRow& row) {
+  const auto& pairs = node.sessions.pairs();
+  const auto pair = pairs.find(row.peer);
+  const auto* given = pair == pairs.end() ? nullptr : pair->second->ledger.find_given(row.id);
+  return given && given->accept ? given->accept->bytes : row.offer.bytes;
 }
 
 Json paths_json(const std::vector<std::string>& paths) { return json_byte_list(paths); }
@@ -50,7 +72,9 @@ bool is_away(Node& node, const OfferRecord& offer) {
   if (is_over(offer)) return false;
   const auto& pairs = node.sessions.pairs();
   const auto pair = pairs.find(offer.row.peer);
-  return pair == pairs.end() || !pair->second->session;
+  if (pair != pairs.end() && pair->second->session) return false;
+  // A node that was started for this command has not tried everybody.
+  return node.lasting() || (pair != pairs.end() && pair->second->unreached.has_value());
 }
 
 Json offer_json(Node& node, const OfferRecord& offer) {
@@ -71,20 +95,30 @@ Json offer_json(Node& node, const OfferRecord& offer) {
   json["failed"] = row.failed;
   json["unreadable"] = row.unreadable;
   if (row.limit > 0) json["limit"] = row.limit;
+  if (row.paused) json["paused"] = true;
   json["made"] = row.made;
   json["expires"] = row.expires;
   // What has ended here counts from now on, though the other side may not have heard yet.
   json["ended"] = row.ended == 0 && is_over(offer) ? std::time(nullptr) : row.ended;
-  if (is_away(node, offer)) json["away"] = true;
+  if (is_away(node, offer)) {
+    json["away"] = true;
+    add_unreached(json, node, row.peer);
+  }
+  if (const auto spent = time_spent_on(offer); spent.bytes > 0) json["speed"] = speed_json(spent);
   if (offer.sent_bytes > 0) json["sent_bytes"] = offer.sent_bytes;
   json["from_stranger"] = !offer.given() && !node.contacts.is_contact(row.peer);
   json["id"] = row.id.text();
   json["manifest"] = row.offer.manifest.text();
+  const auto ours = node.services.identity->id().text();
+  json["giver"] = offer.given() ? ours : row.peer.text();
+  json["taker"] = offer.given() ? row.peer.text() : ours;
   if (offer.given()) {
     json["paths"] = paths_json(row.paths);
   } else if (!row.options.empty()) {
     json["to"] = json_bytes(plan_from_json(row.options).folder);
   }
+  if (auto decided = Json::parse(row.decided_by, nullptr, false); decided.is_object())
+    json["decided_by"] = std::move(decided);
   if (!row.outcome_text.empty()) json["text"] = json_text(row.outcome_text);
   if (!row.delivered_to.empty()) json["delivered"] = paths_json(row.delivered_to);
   if (!row.failures.empty()) {
@@ -105,11 +139,21 @@ Json offer_json(Node& node, const OfferRecord& offer) {
     trouble["ours"] = offer.trouble_is_ours;
     json["trouble"] = std::move(trouble);
   }
+  if (row.paused && !json.contains("trouble") && offer.is(state::active)) {
+    json["trouble"]["code"] = "paused";
+    json["trouble"]["ours"] = true;
+  }
   if (!offer.is(state::active)) return json;
   auto total = row.offer.bytes;
+  if (offer.given()) {
+    total = chosen_by_taker(node, row);
+    json["chosen_bytes"] = total;
+  }
   if (offer.taking && offer.taking->intake()) {
     const auto progress = offer.taking->intake()->progress();
     total = progress.chosen_bytes;
+    json["bytes_done"] = progress.have_bytes;
+    json["files_done"] = progress.have_files;
     json["chosen_bytes"] = progress.chosen_bytes;
     json["chosen_files"] = progress.chosen_files;
     json["resumed_bytes"] = progress.resumed_bytes;

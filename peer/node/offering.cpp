@@ -42,6 +42,24 @@ std::string why_nothing(const storage::ScanReport& report) {
   return "none of the files, folders and links found was chosen by --only and --except";
 }
 
+/// A record is never written to again, so that its files may be shared.
+Result<void> copy_record(const std::string& from, const std::string& to) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  fs::create_directory(to, error);
+  if (error) return Error(error, "make " + to);
+  fs::permissions(to, fs::perms::owner_all, error);
+  for (const auto& file : fs::directory_iterator(from, error)) {
+    const auto name = to + "/" + file.path().filename().string();
+    std::error_code failed;
+    fs::create_hard_link(file.path(), name, failed);
+    if (failed) fs::copy_file(file.path(), name, failed);
+    if (failed) return Error(failed, "copy into " + name);
+  }
+  if (error) return Error(error, "look into " + from);
+  return {};
+}
+
 }  // namespace
 
 asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
@@ -83,8 +101,9 @@ void discard(Services& services, const Scanned& scanned) {
   });
 }
 
-asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protocol::PeerId peer,
-                                     Scanned scanned, OfferWords words) {
+asio::awaitable<OfferPtr> make_offer(Services& services, Offers& offers, Exchange& exchange,
+                                     protocol::PeerId peer, const Scanned& scanned,
+                                     OfferWords words) {
   const auto& totals = scanned.report.totals;
   storage::OfferRow row;
   row.id = base::random_offer_id();
@@ -108,13 +127,17 @@ asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protoco
   what.expires = static_cast<std::uint64_t>(words.expires.count());
   what.get = words.get;
   auto offer = co_await offers.add(std::move(row));
-  std::error_code error;
-  std::filesystem::rename(scanned.folder, offer->folder, error);
-  if (error) {
-    offers.end(offer, state::failed, error.message());
+  auto job = [from = scanned.folder, to = offer->folder] { return copy_record(from, to); };
+  auto copied = co_await async::run_on(services.disk, std::move(job));
+  if (!copied) {
+    offers.end(offer, state::failed, copied.error().text());
     throw Failure(Exit::failed, "keep the offer's record in " + base::quoted(offer->folder) + ": " +
-                                    error.message());
+                                    copied.error().text());
   }
+  // Nobody is told of an offer that a crash could make us forget.
+  offer->row.state = state::pending;
+  offers.save(offer);
+  co_await services.saved();
   exchange.give(offer);
   co_return offer;
 }

@@ -22,8 +22,20 @@ struct Scanned {
 /// Walks what is to be offered, on the disk pool. Throws Failure.
 asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions options,
                                         storage::ScanProgress& progress);
-/// Throws the record away: nothing was offered.
+/// Throws the record away: what was offered has its own.
 void discard(Services& services, const Scanned& scanned);
+/// discard() at the end of a scope.
+class ScannedUse {
+ public:
+  ScannedUse(Services& services, const Scanned& scanned) : services_(services), scanned_(scanned) {}
+  ScannedUse(const ScannedUse&) = delete;
+  ScannedUse& operator=(const ScannedUse&) = delete;
+  ~ScannedUse() { discard(services_, scanned_); }
+
+ private:
+  Services& services_;
+  const Scanned& scanned_;
+};
 
 struct OfferWords {
   std::string title;
@@ -32,9 +44,11 @@ struct OfferWords {
   std::optional<protocol::RequestId> get;
 };
 
-/// Makes it an offer to `peer` and gives it. Throws Failure.
-asio::awaitable<OfferPtr> make_offer(Offers& offers, Exchange& exchange, protocol::PeerId peer,
-                                     Scanned scanned, OfferWords words);
+/// Makes it an offer to `peer`, with a record of its own that shares its bytes, and gives it.
+/// `scanned` outlives the call and may be offered to others too. Throws Failure.
+asio::awaitable<OfferPtr> make_offer(Services& services, Offers& offers, Exchange& exchange,
+                                     protocol::PeerId peer, const Scanned& scanned,
+                                     OfferWords words);
 
 /// The unfinished offer to `peer` that is this very one: same paths, same manifest, files still
 /// those of its record.

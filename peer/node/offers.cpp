@@ -4,20 +4,57 @@
 #include <ctime>
 #include <filesystem>
 #include <iterator>
+#include <mutex>
 
 #include "async/run_on.hpp"
+#include "base/log.hpp"
 #include "node/failure.hpp"
+#include "storage/staging.hpp"
 
 namespace peer::node {
 
 namespace {
 constexpr std::chrono::seconds kMeterSpan{4};
 constexpr std::chrono::milliseconds kMeterGap{100};
+
+/// Removes an offer's record, and before it what it tells to be staged; false if something stays.
+bool remove_record(const std::string& folder) {
+  auto record = storage::Folder::open(folder);
+  if (record) {
+    if (auto removed = storage::Staging::remove_noted(*record); !removed) {
+      base::log(base::Level::warning, "offers", removed.error().text());
+      return false;
+    }
+  }
+  std::error_code error;
+  std::filesystem::remove_all(folder, error);
+  return !error;
+}
+
+bool is_number(const std::string& text) {
+  return text.find_first_not_of("0123456789") == std::string::npos;
+}
+
 }  // namespace
 
+struct Offers::Left {
+  std::mutex mutex;
+  std::vector<std::string> records;
+};
+
+Offers::Offers(Services& services) : services_(services), left_(std::make_shared<Left>()) {}
+
 void RateMeter::sample(std::uint64_t total, std::chrono::steady_clock::time_point now) {
-  if (!samples_.empty() && total < samples_.back().second) samples_.clear();
-  if (!samples_.empty() && now - samples_.back().first < kMeterGap) return;
+  if (!samples_.empty()) {
+    const auto& [last, was] = samples_.back();
+    // While nothing moves there is nothing to note: a pause that is over does not slow what goes
+    // on.
+    if (total == was) return;
+    if (total < was || now - last > kMeterSpan)
+      samples_.clear();
+    else if (now - last < kMeterGap)
+      return;
+  }
   samples_.emplace_back(now, total);
   while (samples_.size() > 2 && now - samples_.front().first > kMeterSpan) samples_.pop_front();
 }
@@ -37,8 +74,18 @@ Result<void> Offers::load() {
     offer->folder = folder_of(row.number);
     offer->row = std::move(row);
     offer->limit->set(offer->row.limit);
+    offer->spent->restore(offer->row.spent);
     open_.emplace(offer->row.number, offer);
   }
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(services_.home.offers, error)) {
+    const auto name = entry.path().filename().string();
+    const bool open = std::ranges::any_of(
+        open_, [&](const auto& offer) { return std::to_string(offer.first) == name; });
+    const bool walk = name.starts_with("scan-");  // that became no offer
+    if (walk || (is_number(name) && !open)) left_->records.push_back(entry.path());
+  }
+  clear_left();
   return {};
 }
 
@@ -81,6 +128,7 @@ OfferPtr Offers::find(const protocol::PeerId& peer, const protocol::OfferId& id,
 }
 
 void Offers::save(const OfferPtr& offer) {
+  offer->row.spent = offer->spent->text();
   services_.save_later(
       "save offer " + std::to_string(offer->row.number),
       [row = offer->row](storage::Database& database) { return database.save(row); });
@@ -107,14 +155,44 @@ void Offers::end(const OfferPtr& offer, std::string_view state, std::string text
   } else {
     save(offer);
   }
-  std::vector<std::string> leftovers{offer->folder};
+  std::vector<std::string> spooled;
+  const auto others_use = [&](const std::string& path) {  // the same, offered to several
+    return std::ranges::any_of(open_, [&](const auto& other) {
+      return std::ranges::find(other.second->row.paths, path) != other.second->row.paths.end();
+    });
+  };
   if (offer->given())
-    std::ranges::copy_if(offer->row.paths, std::back_inserter(leftovers),
-                         [&](const auto& path) { return services_.home.is_spooled(path); });
+    std::ranges::copy_if(offer->row.paths, std::back_inserter(spooled), [&](const auto& path) {
+      return services_.home.is_spooled(path) && !others_use(path);
+    });
   // They may still be read by a lane that is ending; removing open files is harmless.
-  asio::post(services_.disk, [leftovers = std::move(leftovers)] {
+  clear({offer->folder}, std::move(spooled));
+}
+
+void Offers::drop_record(const OfferPtr& offer) { clear({offer->folder}, {}); }
+
+void Offers::clear_left() {
+  std::vector<std::string> records;
+  {
+    const std::scoped_lock lock(left_->mutex);
+    records.swap(left_->records);
+  }
+  if (!records.empty()) clear(std::move(records), {});
+}
+
+void Offers::clear(std::vector<std::string> records, std::vector<std::string> spooled) {
+  auto job = [left = left_, records = std::move(records), spooled = std::move(spooled)] {
     std::error_code ignored;
-    for (const auto& path : leftovers) std::filesystem::remove_all(path, ignored);
+    for (const auto& path : spooled) std::filesystem::remove_all(path, ignored);
+    for (const auto& folder : records) {
+      if (remove_record(folder)) continue;
+      const std::scoped_lock lock(left->mutex);
+      left->records.push_back(folder);
+    }
+  };
+  // Behind what save() was told: after a crash no open offer may lack its record.
+  asio::post(services_.database_thread, [&disk = services_.disk, job = std::move(job)]() mutable {
+    asio::post(disk, std::move(job));
   });
 }
 

@@ -14,6 +14,7 @@
 
 #include "base/rate_limit.hpp"
 #include "node/services.hpp"
+#include "node/time_spent.hpp"
 #include "storage/database.hpp"
 #include "storage/source.hpp"
 
@@ -37,6 +38,7 @@ inline constexpr char failed[] = "failed";
 /// Bytes a second, over the last few seconds of samples.
 class RateMeter {
  public:
+  void begin() { samples_.clear(); }  ///< what was before tells nothing of now
   void sample(std::uint64_t total, std::chrono::steady_clock::time_point now);
   /// 0 while unknown, and when nothing came for some seconds.
   double rate(std::chrono::steady_clock::time_point now) const;
@@ -55,13 +57,17 @@ struct OfferRecord {
   std::shared_ptr<Taking> taking;         ///< taken, while it is carried out
   std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
+  bool try_again = false;  ///< somebody wants its list, which our disk did not take
   std::chrono::steady_clock::time_point trouble_since{};
   std::shared_ptr<base::RateLimit> limit = std::make_shared<base::RateLimit>();
-  std::uint64_t sent_bytes = 0;  ///< given: in this run of the program
-  std::string current;           ///< path of a file lately moved
+  std::shared_ptr<TimeSpent> spent = std::make_shared<TimeSpent>();
+  std::uint64_t sent_bytes = 0;                  ///< given: in this run of the program
+  std::chrono::steady_clock::time_point used{};  ///< given: something was wanted or sent last
+  std::string current;                           ///< path of a file lately moved
   std::uint32_t lanes = 0;
   RateMeter meter;
   bool deciding = false;  ///< it may be taken unasked: nobody is asked yet
+  bool untold = false;    ///< rejected by a rule, and one of too many: it ends without a trace
   bool clearing = false;  ///< its staging is being removed
   struct Ending {
     std::string state;
@@ -72,10 +78,10 @@ struct OfferRecord {
   bool ended() const { return row.ended != 0; }
   bool given() const { return row.direction == protocol::Direction::given; }
   bool is(std::string_view what) const { return row.state == what; }
-  /// A stranger's offer that nobody here has answered: it ends without a trace, or strangers could
-  /// fill the history.
+  /// A stranger's offer that nobody here has answered, but perhaps a rule: it ends without a trace,
+  /// or strangers could fill the history.
   bool unanswered_knock() const {
-    return from_stranger && !given() && row.options.empty() && !is(state::rejected);
+    return from_stranger && !given() && row.options.empty() && (untold || !is(state::rejected));
   }
 };
 using OfferPtr = std::shared_ptr<OfferRecord>;
@@ -84,7 +90,7 @@ using OfferPtr = std::shared_ptr<OfferRecord>;
 /// Control thread.
 class Offers {
  public:
-  explicit Offers(Services& services) : services_(services) {}
+  explicit Offers(Services& services);
 
   Result<void> load();  ///< blocking; once
   /// Gives `row` a number and a folder path (not made) and keeps it.
@@ -101,12 +107,21 @@ class Offers {
   /// From now on, in bytes a second; 0: none.
   void set_limit(const OfferPtr& offer, std::uint64_t rate);
   /// The last state: saved (an unanswered_knock() is removed instead), taken out of the open ones,
-  /// its folder and what was spooled for it removed.
+  /// its folder, what it still has staged and what was spooled for it removed.
   void end(const OfferPtr& offer, std::string_view state, std::string text = {});
+  /// Removes the record of an offer that is not needed any more, once that is saved.
+  void drop_record(const OfferPtr& offer);
+  /// Removes, on the disk pool, what an earlier run of the program or trouble of the disk left of
+  /// offers that have ended.
+  void clear_left();
 
  private:
+  struct Left;  ///< record folders that could not be removed
+  void clear(std::vector<std::string> records, std::vector<std::string> spooled);
+
   Services& services_;
   std::map<std::uint64_t, OfferPtr> open_;
+  std::shared_ptr<Left> left_;
 };
 
 }  // namespace peer::node

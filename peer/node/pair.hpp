@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -30,15 +31,22 @@ struct Pair {
   std::chrono::steady_clock::duration round_trip{};  ///< as last seen; 0: not yet
   std::string calls_itself;                          ///< its latest display name; hostile text
   std::size_t waiting_lanes = 0;                     ///< said `attach`, not yet placed
-  std::map<protocol::OfferId, std::uint32_t>
-      lanes;  ///< dialled by us: on their way or carrying blocks
-
-  void lane_ended(const protocol::OfferId& offer) {
-    const auto found = lanes.find(offer);
-    if (found != lanes.end() && --found->second == 0) lanes.erase(found);
-  }
-
-  bool dialling = false;  ///< a redial task runs
+  bool dialling = false;                             ///< a redial task runs
+  bool greeting = false;  ///< a session that we dialled waits for its `hello`
+  /// Until then connections that are dialled send small packets only.
+  std::chrono::steady_clock::time_point small_segments_until{};
+  bool hurry = false;   ///< its pause is over: something has changed, or somebody waits
+  bool urgent = false;  ///< somebody waits
+  /// Of the latest attempt, when it failed.
+  struct Unreached {
+    std::string text;                     ///< for people: which address, why, what to do
+    std::optional<protocol::PeerId> met;  ///< another identity answered
+    std::string where;                    ///< there
+    std::chrono::steady_clock::time_point next_try;
+  };
+  std::optional<Unreached> unreached;
+  /// Who else answered at its addresses when they were last dialled.
+  std::map<std::string, protocol::PeerId> others_at;
 };
 
 }  // namespace peer::node

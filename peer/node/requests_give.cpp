@@ -95,8 +95,52 @@ asio::awaitable<Scanned> scan_shown(Node& node, Request& request, storage::ScanO
   co_return std::move(*scanned);
 }
 
-std::string route_text(Node& node, const Session& session, const protocol::PeerId& id) {
-  return "to " + node.contacts.called(id) + " via " + session.remote();
+/// What may be told of one recipient before its offer goes out: the way there, or why it waits.
+asio::awaitable<Json> route_json(Node& node, Request& request, protocol::PeerId id) {
+  Json route;
+  const auto why = co_await await_session(node, request, id);
+  const auto session = node.sessions.pair(id).session;
+  route["away"] = !session;
+  route["text"] =
+      session ? "to " + node.contacts.called(id) + " via " + session->remote() : json_text(why);
+  co_return route;
+}
+
+OfferWords words_of(const Json& arguments) {
+  OfferWords words;
+  words.note = bytes_of(arguments, "note");
+  words.expires = std::chrono::seconds(number_of(
+      arguments, "expires", static_cast<std::uint64_t>(protocol::kDefaultExpiry.count())));
+  words.expires = std::min<std::chrono::seconds>(words.expires, protocol::kMaxExpiry);
+  return words;
+}
+
+/// The one offer of what was scanned to each: the same that is open already, or a new one.
+asio::awaitable<std::vector<OfferPtr>> offer_to(Node& node, Request& request,
+                                                std::vector<protocol::PeerId> peers,
+                                                Scanned scanned) {
+  const auto& arguments = request.arguments();
+  const ScannedUse use(node.services, scanned);
+  std::vector<OfferPtr> offers;
+  for (const auto& peer : peers) {
+    auto route = co_await route_json(node, request, peer);
+    OfferPtr offer;
+    if (!flag_of(arguments, "again"))
+      offer = co_await same_offer(node.services, node.offers, peer, scanned);
+    route["again"] = offer != nullptr;
+    if (!offer) {
+      auto words = words_of(arguments);
+      offer = co_await make_offer(node.services, node.offers, node.exchange, peer, scanned,
+                                  std::move(words));
+    }
+    if (arguments.contains("limit")) node.offers.set_limit(offer, number_of(arguments, "limit", 0));
+    co_await node.services.saved();
+    route["number"] = offer->row.number;
+    route["peer"] = peer_json(node, peer);
+    request.event("offered", std::move(route));
+    offers.push_back(std::move(offer));
+  }
+  co_return offers;
 }
 
 }  // namespace
@@ -104,14 +148,13 @@ std::string route_text(Node& node, const Session& session, const protocol::PeerI
 asio::awaitable<Json> do_offer(Node& node, Request& request) {
   const auto& arguments = request.arguments();
   auto options = scan_options(arguments);
-  const auto word = bytes_of(arguments, "peer");
   const bool dry_run = flag_of(arguments, "dry_run");
-  std::shared_ptr<Session> session;
+  std::vector<protocol::PeerId> peers;
   if (!dry_run) {
-    session = co_await reach_peer(node, request, word, flag_of(arguments, "yes"));
-    Json route;
-    route["text"] = route_text(node, *session, session->pair().id);
-    request.event("route", std::move(route));
+    auto words = byte_list_of(arguments, "peers");
+    auto found =
+        co_await find_recipients(node, request, std::move(words), flag_of(arguments, "yes"));
+    peers = std::move(found);
   }
   auto scanned = co_await scan_shown(node, request, std::move(options));
   request.event("scanned", scan_json(scanned.report));
@@ -121,37 +164,13 @@ asio::awaitable<Json> do_offer(Node& node, Request& request) {
     result["scan"] = scan_json(scanned.report);
     co_return result;
   }
-  const auto peer = session->pair().id;
-  OfferPtr offer;
-  bool again = false;
-  if (!flag_of(arguments, "again")) {
-    offer = co_await same_offer(node.services, node.offers, peer, scanned);
-    again = offer != nullptr;
-  }
-  if (again) {
-    discard(node.services, scanned);
-  } else {
-    OfferWords words;
-    words.note = bytes_of(arguments, "note");
-    words.expires = std::chrono::seconds(number_of(
-        arguments, "expires", static_cast<std::uint64_t>(protocol::kDefaultExpiry.count())));
-    words.expires = std::min<std::chrono::seconds>(words.expires, protocol::kMaxExpiry);
-    offer =
-        co_await make_offer(node.offers, node.exchange, peer, std::move(scanned), std::move(words));
-  }
-  if (arguments.contains("limit")) node.offers.set_limit(offer, number_of(arguments, "limit", 0));
-  Json offered;
-  offered["number"] = offer->row.number;
-  offered["again"] = again;
-  request.event("offered", std::move(offered));
-  if (!flag_of(arguments, "wait", true)) {
-    Json result;
-    result["number"] = offer->row.number;
-    co_return result;
-  }
-  std::vector<OfferPtr> followed;
-  followed.push_back(offer);
-  co_return co_await follow(node, request, std::move(followed));
+  const bool several = peers.size() > 1;
+  auto offers = co_await offer_to(node, request, std::move(peers), std::move(scanned));
+  auto result = co_await follow_or_number(node, request, std::move(offers));
+  // One answer for all: whether all of them took it.
+  if (several && result.contains("exit") && result["exit"] != 0)
+    result["exit"] = static_cast<int>(Exit::partly);
+  co_return result;
 }
 
 }  // namespace peer::node

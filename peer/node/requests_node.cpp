@@ -14,6 +14,15 @@ using Json = nlohmann::json;
 
 namespace {
 
+/// What in the settings file means nothing, or less than it says.
+Json warnings_json(Node& node) {
+  auto warnings = Json::array();
+  for (const auto& warning : node.services.settings.warnings)
+    warnings.push_back(json_text(warning));
+  for (const auto& warning : node.policies.warnings()) warnings.push_back(json_text(warning));
+  return warnings;
+}
+
 Json node_json(Node& node) {
   Json json;
   const auto& services = node.services;
@@ -26,11 +35,11 @@ Json node_json(Node& node) {
   json["port"] = node.port();
   json["downloads"] = json_bytes(services.settings.downloads);
   json["hidden"] = services.settings.hidden;
+  if (const auto saying = node.saying(); saying.here)
+    json["announced"] = json_text(saying.here->name);
   if (const auto limit = services.giving_limit.get(); limit > 0) json["limit"] = limit;
   json["root"] = ::geteuid() == 0;
-  json["warnings"] = Json::array();
-  for (const auto& warning : services.settings.warnings)
-    json["warnings"].push_back(json_text(warning));
+  json["warnings"] = warnings_json(node);
   return json;
 }
 
@@ -94,6 +103,7 @@ asio::awaitable<Json> do_attach(Node& node, Request& request) {
   if (flag_of(arguments, "hidden")) {
     remember(node, "hidden", "true");
     node.services.settings.hidden = true;
+    node.discovery.renew();
   }
   const auto folder = bytes_of(arguments, "downloads");
   if (!folder.empty()) {
@@ -104,6 +114,7 @@ asio::awaitable<Json> do_attach(Node& node, Request& request) {
   }
   co_await listen_as_told(node, arguments);
   if (flag_of(arguments, "lasting")) node.set_lasting();
+  node.discovery.begin();
   auto json = node_json(node);
   json["was_lasting"] = was_lasting;
   co_return json;
@@ -122,12 +133,13 @@ asio::awaitable<Json> do_status(Node& node, Request&) {
     json["sessions"].push_back(std::move(session));
   }
   json["transfers"] = Json::array();
-  std::uint64_t pending = 0;
+  json["waiting"] = Json::array();
   for (const auto& [number, offer] : node.offers.open()) {
+    const bool waits =
+        offer->is(state::preparing) || offer->is(state::pending) || offer->is(state::partial);
     if (offer->is(state::active)) json["transfers"].push_back(offer_json(node, *offer));
-    if (offer->is(state::pending) && !offer->given()) ++pending;
+    if (waits) json["waiting"].push_back(offer_json(node, *offer));
   }
-  json["pending"] = pending;
   co_return json;
 }
 
@@ -138,7 +150,9 @@ asio::awaitable<Json> do_stop(Node& node, Request&) {
 
 asio::awaitable<Json> do_settings(Node& node, Request&) {
   if (auto read = node.reload(); !read) throw Failure(Exit::failed, read.error().text());
-  co_return Json::object();
+  Json result;
+  result["warnings"] = warnings_json(node);
+  co_return result;
 }
 
 }  // namespace peer::node

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ctime>
 
 #include "async/run_on.hpp"
 #include "base/text.hpp"
@@ -63,6 +64,25 @@ asio::awaitable<void> send_entries(Node& node, Request& request, OfferPtr offer)
   }
 }
 
+/// Whether to keep what is complete, asked where something would be removed.
+asio::awaitable<bool> ask_to_remove(Node& node, Request& request, OfferPtr offer) {
+  Json question;
+  question["offer"] = offer_json(node, *offer);
+  const auto answer = co_await request.ask("cancel", std::move(question));
+  if (answer != "remove" && answer != "keep")
+    throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) + " goes on");
+  co_return answer == "keep";
+}
+
+/// The offer that the request names, after `change`.
+Json changed(Node& node, Request& request, void (Exchange::*change)(const OfferPtr&)) {
+  const auto offer = select_offer(node, bytes_of(request.arguments(), "offer"), WantOffer::any);
+  (node.exchange.*change)(offer);
+  Json result;
+  result["offer"] = offer_json(node, *offer);
+  return result;
+}
+
 }  // namespace
 
 asio::awaitable<Json> do_offers(Node& node, Request& request) {
@@ -96,13 +116,26 @@ asio::awaitable<Json> do_offers(Node& node, Request& request) {
 
 asio::awaitable<Json> do_cancel(Node& node, Request& request) {
   auto offer = select_offer(node, bytes_of(request.arguments(), "offer"), WantOffer::any);
+  bool keep = flag_of(request.arguments(), "keep");
+  const bool arrived = offer->taking && offer->taking->intake() &&
+                       offer->taking->intake()->progress().have_bytes > 0;
+  if (flag_of(request.arguments(), "ask") && !keep && arrived)
+    keep = co_await ask_to_remove(node, request, offer);
   const bool unfinished = offer->taking != nullptr;  // else what is there is complete, and stays
-  auto done = co_await node.exchange.cancel(offer, flag_of(request.arguments(), "keep"));
+  auto done = co_await node.exchange.cancel(offer, keep);
   Json result;
   result["number"] = offer->row.number;
   result["kept"] = json_byte_list(done.kept);
   result["removed_bytes"] = unfinished ? done.removed_bytes : 0;
   co_return result;
+}
+
+asio::awaitable<Json> do_pause(Node& node, Request& request) {
+  co_return changed(node, request, &Exchange::pause);
+}
+
+asio::awaitable<Json> do_resume(Node& node, Request& request) {
+  co_return changed(node, request, &Exchange::resume);
 }
 
 asio::awaitable<Json> do_wait(Node& node, Request& request) {
@@ -145,6 +178,20 @@ asio::awaitable<Json> do_history(Node& node, Request& request) {
     fields["offers"] = Json::array({offer_json(node, offer)});
     request.event("history", std::move(fields));
   }
+  co_return result;
+}
+
+asio::awaitable<Json> do_clear_history(Node& node, Request& request) {
+  std::optional<protocol::PeerId> peer;
+  if (const auto word = bytes_of(request.arguments(), "peer"); !word.empty())
+    peer = known_peer(node, word);
+  auto& database = *node.services.database;
+  const auto until = std::time(nullptr) + 1;  // those of this very second too
+  auto job = [&database, until, peer] { return database.clear_history(until, peer); };
+  auto cleared = co_await async::run_on(node.services.database_thread, std::move(job));
+  if (!cleared) throw Failure(Exit::failed, cleared.error().text());
+  Json result;
+  result["cleared"] = *cleared;
   co_return result;
 }
 

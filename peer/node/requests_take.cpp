@@ -5,6 +5,7 @@
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
 #include "node/failure.hpp"
+#include "node/known_addresses.hpp"
 #include "node/requests.hpp"
 #include "trust/names.hpp"
 
@@ -23,6 +24,7 @@ storage::LandingPlan plan_of(Node& node, const Json& arguments) {
   plan.selection.except = byte_list_of(arguments, "except");
   plan.selection.entries = numbers_of(arguments, "entries");
   std::ranges::sort(plan.selection.entries);
+  plan.durable = plan.durable || flag_of(arguments, "durable");
   if (const auto rule = bytes_of(arguments, "on_clash");
       !rule.empty() && !storage::parse_on_clash(rule, plan.on_clash)) {
     throw Failure(Exit::usage,
@@ -47,9 +49,10 @@ storage::LandingPlan plan_of(Node& node, const Json& arguments) {
 /// What is being carried out goes on as it was accepted.
 void refuse_other_plan(const OfferRecord& offer, const Json& arguments,
                        const storage::LandingPlan& plan) {
-  const bool chosen = std::ranges::any_of(
-      std::initializer_list<const char*>{"to", "as", "only", "except", "entries", "on_clash"},
-      [&](const char* key) { return arguments.contains(key); });
+  const bool chosen =
+      std::ranges::any_of(std::initializer_list<const char*>{"to", "as", "only", "except",
+                                                             "entries", "on_clash", "durable"},
+                          [&](const char* key) { return arguments.contains(key); });
   if (!offer.taking || !chosen || plan_to_json(plan) == plan_to_json(offer.taking->plan())) return;
   const auto number = std::to_string(offer.row.number);
   throw Failure(Exit::failed, "offer " + number + " is being received into " +
@@ -60,31 +63,28 @@ void refuse_other_plan(const OfferRecord& offer, const Json& arguments,
 }
 
 asio::awaitable<void> add_giver(Node& node, protocol::PeerId id, std::string name) {
-  if (const auto wrong = trust::name_error(name); !wrong.empty())
-    throw Failure(Exit::usage, base::quoted(name) + " cannot name a contact: " + wrong);
-  if (const auto* other = node.contacts.find_name(name); other && other->id != id) {
-    throw Failure(Exit::usage, "another contact is called " + base::quoted(name) + " already");
-  }
   storage::ContactRow row;
   if (const auto* known = node.contacts.find(id)) row = *known;
   const auto& pair = node.sessions.pair(id);
   row.id = id;
   row.name = std::move(name);
   row.calls_itself = pair.calls_itself;
-  if (row.addresses.empty() && !pair.heard_at.empty()) row.addresses.push_back(pair.heard_at);
+  learn(row.addresses, pair.heard_at, Learned::heard, false, std::time(nullptr));
   if (row.added == 0) row.added = std::time(nullptr);
   co_await node.contacts.save(std::move(row));
 }
 
+std::string list_trouble(const OfferRecord& offer) {
+  const auto number = std::to_string(offer.row.number);
+  return "offer " + number + ": its list cannot be kept here: " + offer.trouble->text +
+         ": mend that, then peer accept " + number;
+}
+
 asio::awaitable<Json> follow_one(Node& node, Request& request, OfferPtr offer) {
-  if (!flag_of(request.arguments(), "wait", true)) {
-    Json result;
-    result["number"] = offer->row.number;
-    co_return result;
-  }
+  co_await node.services.saved();
   std::vector<OfferPtr> followed;
   followed.push_back(std::move(offer));
-  co_return co_await follow(node, request, std::move(followed));
+  co_return co_await follow_or_number(node, request, std::move(followed));
 }
 
 }  // namespace
@@ -98,12 +98,28 @@ asio::awaitable<Json> do_accept(Node& node, Request& request) {
       throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) +
                                       " cannot be accepted: it has ended (" + offer->row.state +
                                       "); peer history tells more");
+    const auto to = bytes_of(arguments, "to");
+    if (!to.empty() && to != plan_from_json(offer->row.options).folder)
+      throw Failure(Exit::failed, "offer " + std::to_string(offer->row.number) +
+                                      " has been received already, into " +
+                                      base::quoted(plan_from_json(offer->row.options).folder) +
+                                      ": move it from there, or ask for a new offer");
     co_return co_await follow_one(node, request, std::move(offer));
   }
   auto plan = plan_of(node, arguments);
   // Its list may still be on its way.
-  while (offer->is(state::preparing) && !request.stopped())
+  bool asked_again = false;
+  while (offer->is(state::preparing) && !request.stopped()) {
+    if (offer->trouble && offer->trouble_is_ours && !offer->try_again) {
+      if (asked_again) throw Failure(Exit::failed, list_trouble(*offer));
+      asked_again = true;
+      offer->try_again = true;
+      node.services.changed.notify_all();
+    }
     co_await node.services.changed.wait_for(kProgressEvery);
+  }
+  auto name = bytes_of(arguments, "add_contact");
+  if (!name.empty()) check_name(node, name, &offer->row.peer);
   if (flag_of(arguments, "dry_run")) {
     auto seen = co_await node.exchange.review(offer, plan);
     Json result;
@@ -112,8 +128,7 @@ asio::awaitable<Json> do_accept(Node& node, Request& request) {
   }
   refuse_other_plan(*offer, arguments, plan);
   if (arguments.contains("limit")) node.offers.set_limit(offer, number_of(arguments, "limit", 0));
-  if (auto name = bytes_of(arguments, "add_contact"); !name.empty())
-    co_await add_giver(node, offer->row.peer, std::move(name));
+  if (!name.empty()) co_await add_giver(node, offer->row.peer, std::move(name));
   co_await node.exchange.accept(offer, std::move(plan));
   co_return co_await follow_one(node, request, std::move(offer));
 }
@@ -140,6 +155,7 @@ asio::awaitable<Json> do_reject(Node& node, Request& request) {
       session->leave(protocol::Errc::not_accepted);
     }
     node.exchange.cancel_all_with(peer);
+    co_await drop_rules(node, peer, DropRules::that_accept);
   }
   co_return result;
 }

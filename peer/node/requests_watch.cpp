@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
@@ -52,12 +53,17 @@ class WatchingAnyone {
 class Watch {
  public:
   Watch(Node& node, Request& request, Filter filter, bool console)
-      : node_(node), request_(request), filter_(std::move(filter)), console_(console) {}
+      : node_(node),
+        request_(request),
+        filter_(std::move(filter)),
+        console_(console),
+        decided_(node.exchange.decided_by_rules().count) {}
 
   asio::awaitable<void> run() {
     while (!request_.stopped()) {
       withdraw();
       co_await show_pending();
+      follow_decided();
       show_progress();
       co_await node_.services.changed.wait_for(kProgressEvery);
     }
@@ -103,6 +109,16 @@ class Watch {
     }
   }
 
+  /// What rules have decided since the last look; it may have ended meanwhile.
+  void follow_decided() {
+    const auto& decided = node_.exchange.decided_by_rules();
+    const auto fresh = std::min<std::uint64_t>(
+        decided.count - std::exchange(decided_, decided.count), decided.latest.size());
+    for (auto it = decided.latest.end() - static_cast<std::ptrdiff_t>(fresh);
+         it != decided.latest.end(); ++it)
+      if (filter_.fits(node_, **it)) followed_.emplace(*it, std::string());
+  }
+
   void show_progress() {
     const auto now = std::chrono::steady_clock::now();
     const bool tick = now - last_ >= kProgressEvery;
@@ -129,6 +145,7 @@ class Watch {
   bool console_;
   std::set<OfferPtr> shown_;
   std::map<OfferPtr, std::string> followed_;
+  std::uint64_t decided_;  ///< by rules, that were seen
   std::chrono::steady_clock::time_point last_{};
 };
 

@@ -1,18 +1,23 @@
 #pragma once
 
+#include <asio/awaitable.hpp>
 #include <asio/io_context.hpp>
 #include <asio/thread_pool.hpp>
+#include <atomic>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
 #include "async/event.hpp"
+#include "async/run_on.hpp"
 #include "base/block_pool.hpp"
 #include "base/home.hpp"
 #include "base/log.hpp"
 #include "base/rate_limit.hpp"
 #include "base/settings.hpp"
+#include "discovery/nearby.hpp"
 #include "net/tls.hpp"
 #include "node/limits.hpp"
 #include "protocol/limits.hpp"
@@ -42,17 +47,30 @@ struct Services {
   base::RateLimit giving_limit;  ///< of all transfers together, as `settings` says
   base::RateLimit taking_limit;
   storage::SpaceBook space;
-  async::Event changed;  ///< some offer's state, or a session, is not what it was
+  discovery::Nearby nearby;                  ///< who was heard on the local network
+  std::optional<std::uint32_t> invite_slot;  ///< of the invite that is open here; it is announced
+  async::Event changed;                 ///< some offer's state, or a session, is not what it was
+  std::atomic<std::size_t> unsaved{0};  ///< calls of save_later() under way
   asio::thread_pool disk{kDiskThreads};
   asio::thread_pool database_thread{1};
 
   /// Writes to the database without waiting; in order; a failure is logged.
   template <class Work>
   void save_later(std::string what, Work work) {
+    ++unsaved;
     asio::post(database_thread, [this, what = std::move(what), work = std::move(work)] {
-      if (auto saved = work(*database); !saved)
-        base::log(base::Level::error, "database", what + ": " + saved.error().text());
+      if (auto done = work(*database); !done)
+        base::log(base::Level::error, "database", what + ": " + done.error().text());
+      --unsaved;
     });
+  }
+
+  /// What save_later() was given before is in the database: a crash of the program does not undo
+  /// it.
+  asio::awaitable<void> saved() {
+    if (unsaved == 0) co_return;
+    auto nothing = [] { return true; };
+    co_await async::run_on(database_thread, std::move(nothing));
   }
 };
 

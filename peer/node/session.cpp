@@ -44,6 +44,7 @@ Session::Session(Services& services, Pair& pair, SessionUser& user,
       talk_(pair.ledger, std::move(ours), std::chrono::steady_clock::now()),
       first_(std::move(first)),
       address_(std::move(address)),
+      local_(stream_->local()),
       remote_(stream_->remote()),
       remote_network_(stream_->remote_network()),
       writable_(services.io.get_executor()),
@@ -55,6 +56,13 @@ Session::Session(Services& services, Pair& pair, SessionUser& user,
 }
 
 Session::~Session() { --pair_.sessions; }
+
+void Session::lane_ended(const protocol::OfferId& offer, bool fell_silent) {
+  const auto found = lanes_.find(offer);
+  if (found != lanes_.end() && --found->second == 0) lanes_.erase(found);
+  if (fell_silent)
+    pair_.small_segments_until = std::chrono::steady_clock::now() + kSmallSegmentsFor;
+}
 
 protocol::SessionKey Session::key() const {
   protocol::SessionKey key;
@@ -116,6 +124,14 @@ void Session::leave(Errc code, std::string text) {
   flush();
 }
 
+void Session::lost(Error why) {
+  if (talk_.over()) return;
+  outbox_.clear();  // run() waits for nobody to read it
+  outbox_bytes_ = 0;
+  talk_.disconnected(std::move(why));
+  flush();
+}
+
 void Session::queue_output() {
   if (outbox_bytes_ > kOutboxBytes)
     return;  // what a peer that does not read piles up is counted by the conversation
@@ -138,7 +154,7 @@ void Session::take_events() {
     if (events.empty()) return;
     for (auto& event : events) {
       if (auto* coming = std::get_if<protocol::DataComing>(&event)) {
-        announced_.push_back({coming->data, {}, {}});
+        announced_.push_back({coming->data, {}, {}, std::chrono::steady_clock::now()});
         continue;
       }
       if (auto* gone = std::get_if<protocol::EntryGone>(&event)) {
@@ -146,7 +162,7 @@ void Session::take_events() {
         asked.id = gone->gone.id;
         asked.offset = gone->gone.offset;
         asked.length = gone->gone.length;
-        announced_.push_back({asked, {}, std::move(gone->gone)});
+        announced_.push_back({asked, {}, std::move(gone->gone), std::chrono::steady_clock::now()});
         continue;
       }
       if (std::holds_alternative<protocol::Wanted>(event) || !readers_.empty())
@@ -283,9 +299,11 @@ asio::awaitable<void> Session::clock_loop() {
 
 asio::awaitable<void> Session::serve_loop() {
   std::size_t passed = 0;  // turns, because of limits
+  bool idle = true;
   while (!talk_.over()) {
     const auto want = talk_.served().next();
     if (!want) {
+      idle = true;
       // Nobody's files are held open for longer than they are wanted.
       std::erase_if(readers_, [&](const auto& entry) {
         const auto* given = pair_.ledger.find_given(entry.first);
@@ -294,14 +312,23 @@ asio::awaitable<void> Session::serve_loop() {
       co_await wanted_.wait();
       continue;
     }
+    const auto throttle = user_.throttle_of(pair_, want->id);
+    // Neither a list nor what came before the first bytes is time of the transfer.
+    const bool stream = want->of == protocol::Of::stream;
+    const bool waited = std::exchange(idle, false);
+    if (stream && waited && throttle.spent().totals().bytes > 0)
+      served_.charge(throttle.spent(), TimeSpent::On::other);
+    else if (!stream || waited)
+      served_.skip();
     while (outbox_bytes_ > kSessionBacklogBytes && !talk_.over()) co_await written_.wait();
     if (talk_.over()) co_return;
-    const auto throttle = user_.throttle_of(pair_, want->id);
+    if (stream) served_.charge(throttle.spent(), TimeSpent::On::network);
     if (const auto time = throttle.wait(); time.count() > 0) {
       talk_.pass_turn();
       if (++passed < talk_.served().turns()) continue;
       passed = 0;
       co_await wanted_.wait_for(std::chrono::ceil<std::chrono::milliseconds>(time));
+      if (stream) throttle.waited(served_);
       continue;
     }
     passed = 0;
@@ -340,6 +367,7 @@ asio::awaitable<void> Session::answer(protocol::Want want, Throttle throttle) {
   const auto form = answer_form(talk_);
   auto job = [reader, &want, buffer, form] { return read_answer(*reader, want, buffer, form); };
   auto found = co_await async::run_on(services_.disk, std::move(job));
+  if (want.of == protocol::Of::stream) served_.charge(throttle.spent(), TimeSpent::On::disk);
 
   const auto turn = talk_.served().next();
   if (talk_.over() || !turn || *turn != want) co_return;  // ended by a cancel meanwhile
@@ -350,6 +378,7 @@ asio::awaitable<void> Session::answer(protocol::Want want, Throttle throttle) {
     flush();
   } else {
     throttle.spend(found.data->payload());
+    if (want.of == protocol::Of::stream) throttle.spent().moved(found.data->payload());
     send_block(*found.data, std::move(block));
     if (want.of == protocol::Of::stream)
       user_.bytes_sent(pair_, want.id, found.data->length, std::move(found.current));

@@ -30,6 +30,7 @@ struct IncomingBlock {
   protocol::Data data;           ///< of a `gone`: what was asked
   base::BlockPool::Block block;  ///< the first data.payload() bytes of it
   std::optional<protocol::Gone> gone;
+  std::chrono::steady_clock::time_point announced{};  ///< its header came
 
   std::uint64_t payload() const { return gone ? 0 : data.payload(); }
 };
@@ -79,13 +80,21 @@ class Session : public std::enable_shared_from_this<Session> {
   /// talk().
   void flush();
   void leave(protocol::Errc code, std::string text = {});
+  /// Nothing comes or goes any more.
+  void lost(Error why);
   bool greeted() const { return talk_.theirs().has_value(); }
   bool over() const { return talk_.over(); }
+  /// Lanes of this session that we dialled, by offer: on their way or carrying blocks.
+  std::uint32_t& lanes_of(const protocol::OfferId& offer) { return lanes_[offer]; }
+  /// If it fell silent, perhaps because large packets vanish on the way, new ones send small ones.
+  void lane_ended(const protocol::OfferId& offer, bool fell_silent = false);
+  bool unread() const { return outbox_bytes_ > 0; }  ///< something waits for the other side to read
 
   Pair& pair() { return pair_; }
   bool dialled() const { return talk_.ours().dial > 0; }
   /// What bounds per address count by (net::network_text).
   const std::string& remote_network() const { return remote_network_; }
+  const asio::ip::address& local() const { return local_; }  ///< of this machine
   std::string remote() const { return remote_; }  ///< where the other side's packets come from
   const std::string& dialled_at() const {
     return address_;
@@ -122,7 +131,9 @@ class Session : public std::enable_shared_from_this<Session> {
   std::unique_ptr<net::TlsStream> stream_;
   protocol::Conversation talk_;
   std::string first_;
+  std::map<protocol::OfferId, std::uint32_t> lanes_;
   std::string address_;
+  asio::ip::address local_;
   std::string remote_;
   std::string remote_network_;
   std::chrono::system_clock::time_point since_ = std::chrono::system_clock::now();
@@ -134,6 +145,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<IncomingBlock>
       announced_;  ///< their headers were read, their buffers are not taken yet
   std::size_t filled_ = 0;
+  Lap served_;  ///< of the transfer whose turn it is
   std::map<protocol::OfferId,
            std::pair<std::shared_ptr<storage::Source>, std::unique_ptr<storage::Source::Reader>>>
       readers_;

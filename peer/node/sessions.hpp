@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 
+#include "async/event.hpp"
 #include "async/task_group.hpp"
 #include "net/listener.hpp"
 #include "node/contacts.hpp"
@@ -23,6 +24,7 @@ namespace peer::node {
 struct Reached {
   std::shared_ptr<Session> session;     ///< greeted; or none
   std::optional<protocol::PeerId> met;  ///< another identity than expected answered
+  std::string where;                    ///< there
   std::error_code code;                 ///< why there is no session
   std::string text;
 };
@@ -45,12 +47,29 @@ class Sessions : public SessionUser {
   /// said.
   asio::awaitable<Reached> connect(trust::Address address,
                                    std::optional<protocol::PeerId> expected);
-  /// The session with this peer, dialled at its known addresses one after the other if there is
-  /// none.
+  /// The session with this peer; if there is none, its known addresses are dialled.
   asio::awaitable<Reached> reach(Pair& pair);
-  /// Redials with growing pauses until there is a session, for as long as `has_business` says so.
+  /// The same of these addresses, each kWayDelay after the one before or at once when one has
+  /// failed; the first connection with its identity is the session, the others are closed. Another
+  /// identity somewhere counts only if none has shown the right one.
+  asio::awaitable<Reached> reach_at(Pair& pair, std::vector<trust::Address> ways);
+  /// Its known addresses, in the order of dialling.
+  std::vector<trust::Address> ways_to(const Pair& pair) const;
+  /// Dials now, and again with growing pauses until there is a session, for as long as
+  /// `has_business` says so.
   void keep_trying(Pair& pair);
+  /// The same, but a pause that is under way is cut short, and of those dialled so only kMaxRedials
+  /// at a time does not count: somebody waits.
+  void try_now(Pair& pair);
   std::function<bool(const Pair&)> has_business;
+  /// A connection that begins with `pair`, from anybody who is not blocked; it runs to its end
+  /// here. The text is what was read behind that message.
+  std::function<asio::awaitable<void>(std::unique_ptr<net::TlsStream>, protocol::Pair, std::string)>
+      on_pair;
+
+  /// Addresses or links of this machine have changed, or it was asleep: who waits is dialled at
+  /// once, and who does not answer is lost.
+  void network_changed();
 
   /// We dialled the session: we open its lanes.
   void open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t count);
@@ -90,9 +109,10 @@ class Sessions : public SessionUser {
  private:
   static constexpr std::chrono::milliseconds kLook{50};  ///< between looks at what may have changed
   struct FirstWord {
-    std::optional<protocol::Attach>
-        attach;         ///< else a `hello`, or something the conversation will refuse
-    std::string bytes;  ///< what was read: all of it, or what follows the `attach`
+    std::optional<protocol::Attach> attach;
+    std::optional<protocol::Pair>
+        pair;           ///< else a `hello`, or something the conversation will refuse
+    std::string bytes;  ///< what was read: all of it, or what follows the `attach` or `pair`
   };
   asio::awaitable<void> take_in(asio::ip::tcp::socket socket, std::string network);
   asio::awaitable<Result<FirstWord>> first_word(net::TlsStream& stream);
@@ -102,7 +122,17 @@ class Sessions : public SessionUser {
                                   protocol::OfferId id);
   asio::awaitable<bool> place_lane(Pair& pair, std::shared_ptr<Session> session,
                                    protocol::OfferId id);
+  void try_soon(Pair& pair);
+  asio::awaitable<void> stand_in_line(const Pair& pair);
   asio::awaitable<void> redial(Pair& pair);
+  asio::awaitable<void> try_way(trust::Address way, Pair& pair, Reached& reached,
+                                std::size_t& ended);
+  Reached unreached(const Pair& pair, const std::vector<trust::Address>& ways,
+                    std::vector<Reached> tried) const;
+  bool was_at(const Pair& pair, const std::string& where) const;
+  void judge(Pair& pair, const std::shared_ptr<Session>& old,
+             const std::shared_ptr<Session>& fresh);
+  asio::awaitable<void> probe(std::shared_ptr<Session> session);
   asio::awaitable<void> duel(std::shared_ptr<Session> better, std::shared_ptr<Session> other);
   asio::awaitable<void> run_session(std::shared_ptr<Session> session);
   std::shared_ptr<Session> begin(Pair& pair, std::unique_ptr<net::TlsStream> stream,
@@ -126,6 +156,8 @@ class Sessions : public SessionUser {
   std::size_t connections_ = 0;
   std::uint16_t port_ = 0;
   bool stopping_ = false;
+  std::size_t redialling_ = 0;  ///< redial tasks that dial just now
+  async::Event redials_;        ///< for those that pause or stand in line
   async::TaskGroup tasks_;
 };
 

@@ -38,7 +38,7 @@ void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t
   const auto session = pair.session;
   if (count == 0 || !session || !session->dialled() || !session->talk().both_have("lanes")) return;
   // Those that are being dialled or carry blocks count: a repeated `accept` opens no more.
-  auto& open = pair.lanes[id];
+  auto& open = session->lanes_of(id);
   while (open < std::min(count, protocol::kMaxLanes)) {
     ++open;
     tasks_.spawn("dial lane", dial_lane(pair, session, id));
@@ -48,14 +48,16 @@ void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t
 asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session,
                                           protocol::OfferId id) {
   const bool placed = co_await place_lane(pair, session, id);
-  if (!placed) pair.lane_ended(id);
+  if (!placed) session->lane_ended(id);
 }
 
 asio::awaitable<bool> Sessions::place_lane(Pair& pair, std::shared_ptr<Session> session,
                                            protocol::OfferId id) {
   auto address = trust::parse_address(session->dialled_at(), protocol::kDefaultPort);
   if (!address) co_return false;
-  auto socket = co_await net::dial(address->host, address->port, kDialTime);
+  const int segment_bytes =
+      pair.small_segments_until > steady_clock::now() ? kSmallSegmentBytes : 0;
+  auto socket = co_await net::dial(address->host, address->port, kDialTime, segment_bytes);
   if (!socket) co_return false;
   net::TlsStream stream(std::move(*socket), *services_.tls, net::TlsStream::Side::client);
   auto shaken = co_await async::with_timeout(stream.handshake(), protocol::kHandshakeTime);

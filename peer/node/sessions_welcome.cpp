@@ -69,8 +69,16 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
   if (!shaken || !*word) {
     const auto why = shaken ? word->error().text() : shaken.error().text();
     base::log(base::Level::info, "sessions", "no session with " + stream->remote() + ": " + why);
-  } else if (const auto id = stream->peer_id(); !stopping_ && may_come_in(id, network)) {
-    auto said = std::move(**word);
+    co_return;
+  }
+  const auto id = stream->peer_id();
+  auto said = std::move(**word);
+  if (stopping_) co_return;
+  if (said.pair) {
+    // Strangers are who this is for, whatever is thought of their offers.
+    if (id == services_.identity->id() || contacts_.is_blocked(id)) co_return;
+    co_await on_pair(std::move(stream), std::move(*said.pair), std::move(said.bytes));
+  } else if (may_come_in(id, network)) {
     if (said.attach) {
       co_await take_lane(pair(id), std::move(stream), std::move(said));
     } else {
@@ -80,7 +88,7 @@ asio::awaitable<void> Sessions::take_in(asio::ip::tcp::socket socket, std::strin
   }
 }
 
-/// Reads up to the end of the first message; a lane says `attach` there.
+/// Reads up to the end of the first message; a lane says `attach` there, who wants to pair `pair`.
 asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream& stream) {
   FirstWord word;
   protocol::FrameReader frames(protocol::kMinMessageBytes);
@@ -99,8 +107,9 @@ asio::awaitable<Result<Sessions::FirstWord>> Sessions::first_word(net::TlsStream
     if (!body) continue;
     auto message = protocol::decode(*body);
     if (!message) co_return std::move(word);
-    if (auto* attach = std::get_if<protocol::Attach>(&*message)) {
-      word.attach = *attach;
+    if (auto* attach = std::get_if<protocol::Attach>(&*message)) word.attach = *attach;
+    if (auto* pair = std::get_if<protocol::Pair>(&*message)) word.pair = std::move(*pair);
+    if (word.attach || word.pair) {
       word.bytes.assign(reinterpret_cast<const char*>(bytes.data()) + *taken,
                         bytes.size() - *taken);
     }

@@ -202,12 +202,13 @@ asio::awaitable<void> Sharing::answer_get(Pair& pair, std::shared_ptr<Session> s
     const std::shared_ptr<void> scanning(nullptr,
                                          [this, &progress](void*) { scans_.erase(&progress); });
     auto scanned = co_await scan_for_offer(services_, std::move(options), progress);
+    const ScannedUse use(services_, scanned);
     OfferWords words;
     words.expires = protocol::kDefaultExpiry;
     words.get = get.request;
     if (gets_answered_.size() > kGetsRemembered) gets_answered_.clear();
     gets_answered_.insert(key);
-    co_await make_offer(offers_, exchange_, pair.id, std::move(scanned), std::move(words));
+    co_await make_offer(services_, offers_, exchange_, pair.id, scanned, std::move(words));
   } catch (const Failure& failure) {
     base::log(base::Level::warning, "sharing", failure.text());
     failed = "what was asked for cannot be read there";

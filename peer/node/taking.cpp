@@ -16,18 +16,6 @@ namespace peer::node {
 
 using std::chrono::steady_clock;
 
-namespace {
-
-constexpr std::chrono::seconds kRemedyLooks{5};
-constexpr std::chrono::seconds kDiskRetry{60};
-
-bool is_space_trouble(const std::error_code& code) {
-  return code == std::errc::no_space_on_device ||
-         code == std::error_code(EDQUOT, std::generic_category());
-}
-
-}  // namespace
-
 Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer,
                storage::LandingPlan plan, std::uint64_t round)
     : services_(services),
@@ -36,7 +24,7 @@ Taking::Taking(Services& services, Offers& offers, Pair& pair, OfferPtr offer,
       offer_(std::move(offer)),
       plan_(std::move(plan)),
       round_(round),
-      throttle_(offer_->limit, services.taking_limit),
+      throttle_(offer_->limit, services.taking_limit, offer_->spent),
       wake_(services.io.get_executor()),
       queue_event_(services.io.get_executor()) {
   ++services_.takings;
@@ -64,12 +52,22 @@ asio::awaitable<Taking::Ending> Taking::run() {
         continue;
       }
       tasks.spawn("taking store", store_loop());
-      tasks.spawn("taking recheck", recheck_loop());
+      tasks.spawn("taking prove", prove_loop());
       working = true;
     }
-    if (intake_->all_here() && queue_.empty() && recheck_done_) {
+    if (intake_->all_here() && queue_.empty() && proven_) {
       show_progress();
       auto delivered = co_await deliver();
+      if (!delivered && !intake_->all_here() &&
+          delivered.error().code == std::errc::resource_unavailable_try_again) {
+        base::log(base::Level::warning, "taking",
+                  "offer " + std::to_string(offer_->row.number) +
+                      ": another program changed what had arrived, in the hidden folder in " +
+                      base::escaped(plan_.folder) + ": it is checked and fetched again");
+        proven_ = false;
+        tasks.spawn("taking prove", prove_loop());
+        continue;
+      }
       if (!delivered) {
         disk_trouble(delivered.error());
         continue;
@@ -97,6 +95,9 @@ asio::awaitable<Taking::Ending> Taking::run() {
     auto flushed = co_await async::run_on(services_.disk, std::move(job));
     if (!flushed) base::log(base::Level::error, "taking", flushed.error().text());
   }
+  if (list_damaged_ && ending.kind == Ending::Kind::stopped)
+    ending.kind = Ending::Kind::list_damaged;
+  if (again_ && ending.kind == Ending::Kind::stopped) ending.kind = Ending::Kind::again;
   if (!failure_.empty()) {
     ending.kind = Ending::Kind::failed;
     ending.text = failure_;
@@ -110,14 +111,6 @@ void Taking::stop() {
   wake_.notify_all();
 }
 
-void Taking::resume() {
-  *paused_ = false;
-  bad_blocks_ = 0;
-  offer_->trouble.reset();
-  services_.changed.notify_all();
-  wake_.notify_all();
-}
-
 asio::awaitable<Result<void>> Taking::open() {
   auto job = [record = offer_->folder, id = offer_->row.id, plan = plan_, round = round_] {
     return storage::Intake::open(record, id, plan, round);
@@ -126,14 +119,20 @@ asio::awaitable<Result<void>> Taking::open() {
   if (!opened) co_return std::move(opened).error();
   intake_ = std::move(*opened);
   writer_ = intake_->writer();
+  services_.changed.notify_all();
+  confirming_ = std::make_unique<Confirming>(services_, pair_, offer_->row.id, intake_,
+                                             [this](const Error& error) { disk_trouble(error); });
   co_return Result<void>();
 }
 
 /// Stores what comes on the session, one block after the other, on the disk pool.
 asio::awaitable<void> Taking::store_loop() {
+  Lap lap;
+  auto& spent = throttle_.spent();
   while (!stopping_) {
     if (const auto time = throttle_.wait(); time.count() > 0) {
       co_await queue_event_.wait_for(std::chrono::ceil<std::chrono::milliseconds>(time));
+      if (!queue_.empty()) throttle_.waited(lap);
       continue;
     }
     if (queue_.empty()) {
@@ -142,6 +141,9 @@ asio::awaitable<void> Taking::store_loop() {
     }
     Queued next = std::move(queue_.front());
     queue_.pop_front();
+    lap.charge_until(spent, TimeSpent::On::other,
+                     std::min(next.block.announced, Lap::Clock::now()));
+    lap.charge(spent, TimeSpent::On::network);
     const auto& data = next.block.data;
     const protocol::Range range{data.offset, data.offset + data.length};
     Result<void> result;
@@ -163,6 +165,8 @@ asio::awaitable<void> Taking::store_loop() {
                              *what.digest);
       };
       result = co_await async::run_on(services_.disk, std::move(job));
+      lap.charge(spent, TimeSpent::On::disk);
+      spent.moved(next.block.payload());
     }
     if (next.block.gone) intake_->give_back(range);
     queued_bytes_ -= next.block.payload();
@@ -206,13 +210,15 @@ void Taking::stored(Session* session, const protocol::Range& range, Result<void>
   }
 }
 
-asio::awaitable<void> Taking::recheck_loop() {
+asio::awaitable<void> Taking::prove_loop() {
   const auto intake = intake_;
   for (bool more = true; more && !stopping_;) {
     auto job = [intake] { return intake->recheck_step(); };
     more = co_await async::run_on(services_.disk, std::move(job));
   }
-  recheck_done_ = true;
+  if (stopping_) co_return;  // asking for claims would first re-hash the rest
+  co_await confirming_->run();
+  proven_ = true;
   wake_.notify_all();
 }
 
@@ -259,10 +265,29 @@ void Taking::give_back(const protocol::Want& want) {
 
 void Taking::session_changed() {
   lanes_deliver_ = lanes_deliver_ && !lanes_.empty();
+  if (confirming_) confirming_->ask_again();
+  tell_trouble();
+  giver_goes_on();
   wake_.notify_all();
 }
 
-bool Taking::add_lane(net::RawConnection connection, AnswerForm form, protocol::PeerLimits theirs) {
+void Taking::session_ended(const Session& session) {
+  for (auto& open : lanes_) {
+    if (open.session.lock().get() == &session) open.lane->stop();
+  }
+  session_changed();
+}
+
+void Taking::check_answered(const protocol::Range& range, bool same) {
+  if (confirming_) confirming_->answered(range, same);
+}
+
+void Taking::checks_unknown() {
+  if (confirming_) confirming_->give_up();
+}
+
+bool Taking::add_lane(Session& session, net::RawConnection connection,
+                      protocol::PeerLimits theirs) {
   if (stopping_ || !intake_ || lanes_.size() >= protocol::kMaxLanes) return false;
   const auto self = shared_from_this();
   const auto post = [self](auto work) {
@@ -277,15 +302,18 @@ bool Taking::add_lane(net::RawConnection connection, AnswerForm form, protocol::
   hooks.ended = [post, slot] {
     post([slot](Taking& t) {
       t.ended_lanes_.splice(t.ended_lanes_.end(), t.lanes_, slot);
-      t.pair_.lane_ended(t.offer_->row.id);
+      if (const auto owner = slot->session.lock())
+        owner->lane_ended(t.offer_->row.id, slot->lane->fell_silent());
       t.lanes_deliver_ = t.lanes_deliver_ && !t.lanes_.empty();
       t.offer_->lanes = static_cast<std::uint32_t>(t.lanes_.size());
       t.wake_.notify_all();
     });
   };
   try {
-    *slot = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_, form,
-                                         theirs, paused_, throttle_, std::move(hooks));
+    slot->session = session.weak_from_this();
+    slot->lane = std::make_unique<TakingLane>(std::move(connection), offer_->row.id, intake_,
+                                              answer_form(session.talk()), theirs, paused_,
+                                              throttle_, std::move(hooks));
   } catch (const std::exception& error) {  // no descriptor or no thread left
     base::log(base::Level::warning, "taking", std::string("a lane was not begun: ") + error.what());
     lanes_.erase(slot);
@@ -297,55 +325,19 @@ bool Taking::add_lane(net::RawConnection connection, AnswerForm form, protocol::
 }
 
 asio::awaitable<void> Taking::join_lanes() {
-  for (auto& lane : lanes_) lane->stop();
+  for (auto& open : lanes_) open.lane->stop();
   while (!lanes_.empty()) co_await wake_.wait_for(kProgressEvery);
   co_await join_ended_lanes();
 }
 
 asio::awaitable<void> Taking::join_ended_lanes() {
-  std::list<std::unique_ptr<TakingLane>> lanes;
+  std::list<OpenLane> lanes;
   lanes.swap(ended_lanes_);
   auto* ended = &lanes;
   auto job = [ended] {
-    for (auto& lane : *ended) lane->join();
+    for (auto& open : *ended) open.lane->join();
   };
   co_await async::run_on(services_.disk, std::move(job));
-}
-
-void Taking::disk_trouble(const Error& error) {
-  if (*paused_ && offer_->trouble) return;
-  *paused_ = true;
-  protocol::Trouble trouble;
-  const bool space = is_space_trouble(error.code);
-  trouble.code = protocol::wire_code(space ? protocol::Errc::no_space : protocol::Errc::disk);
-  trouble.id = offer_->row.id;
-  trouble.text = wire_text(error.code.message(), protocol::kMaxTextBytes);
-  if (space && intake_) {
-    const auto progress = intake_->progress();
-    trouble.missing = progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes);
-  }
-  if (const auto session = pair_.session; session && !session->over()) {
-    session->talk().trouble(trouble);  // without our path: it is none of the giver's business
-    session->flush();
-  }
-  trouble.text = error.text();
-  offer_->trouble = trouble;
-  offer_->trouble_is_ours = true;
-  troubled_ = steady_clock::now();
-  base::log(base::Level::warning, "taking",
-            "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
-  services_.changed.notify_all();
-}
-
-void Taking::bad_block(const Error& error) {
-  base::log(base::Level::warning, "taking",
-            "offer " + std::to_string(offer_->row.number) + ": " + error.text());
-  if (++bad_blocks_ < kBadBlocksAllowed) return;
-  failure_ = "the bytes that arrived are not those announced (" + error.text() +
-             "); nothing of them was kept";
-  offer_->trouble.emplace();
-  offer_->trouble->code = protocol::wire_code(protocol::Errc::bad_digest);
-  wake_.notify_all();
 }
 
 void Taking::show_progress() {
@@ -357,33 +349,11 @@ void Taking::show_progress() {
   offer_->row.files_done = progress.have_files;
   offer_->row.failed = progress.failed_entries;
   offer_->current = progress.current;
+  pair_.ledger.holds(offer_->row.id, progress.have_bytes);
   offer_->meter.sample(progress.have_bytes, steady_clock::now());
   services_.space.update(
       offer_->row.id, progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes));
   if (moved) services_.changed.notify_all();
-}
-
-void Taking::giver_trouble(const protocol::Trouble& trouble) {
-  *paused_ = true;
-  looked_ = steady_clock::now();
-  offer_->trouble = trouble;
-  offer_->trouble_is_ours = false;
-  services_.changed.notify_all();
-}
-
-/// What stopped us may be over: a full disk has room again, the giver's disk is back.
-void Taking::look_for_remedy() {
-  if (!offer_->trouble || steady_clock::now() - looked_ < kRemedyLooks) return;
-  looked_ = steady_clock::now();
-  if (!offer_->trouble_is_ours) {
-    resume();
-  } else if (offer_->trouble->code == protocol::wire_code(protocol::Errc::no_space)) {
-    std::uint64_t missing = 0;
-    const auto needed = std::max<std::uint64_t>(offer_->trouble->missing, 1);
-    if (services_.space.reserve(offer_->row.id, plan_.folder, needed, missing)) resume();
-  } else if (steady_clock::now() - troubled_ >= kDiskRetry) {
-    resume();
-  }
 }
 
 }  // namespace peer::node

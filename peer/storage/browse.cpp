@@ -13,6 +13,7 @@
 #include "protocol/errors.hpp"
 #include "protocol/limits.hpp"
 #include "protocol/path.hpp"
+#include "storage/final_name.hpp"
 #include "storage/folder.hpp"
 #include "storage/roots.hpp"
 
@@ -51,12 +52,18 @@ Error not_shared_or(Error error) {
   return ours ? std::move(error) : not_shared();
 }
 
-bool is_legal(const std::string& path) {
-  return path.empty() || protocol::RelativePath::parse(path);
+/// Whether any part of the path is a folder where a transfer is under way.
+bool is_staged(std::string_view path) {
+  for (std::size_t begin = 0; begin < path.size();) {
+    const auto end = std::min(path.find('/', begin), path.size());
+    if (is_staging_name(path.substr(begin, end - begin))) return true;
+    begin = end + 1;
+  }
+  return false;
 }
 
-std::string last_part(std::string_view path) {
-  return std::string(path.substr(path.rfind('/') + 1));
+bool is_legal(const std::string& path) {
+  return path.empty() || (protocol::RelativePath::parse(path) && !is_staged(path));
 }
 
 std::optional<ListedEntry> listed(std::string name, const struct stat& st) {
@@ -116,6 +123,7 @@ Result<Page> page_of(const Folder& folder, const std::string& absolute,
     }
     last = name;
     if (std::ranges::find(never, absolute + "/" + name) != never.end()) continue;
+    if (is_staging_name(name)) continue;
     const auto st = folder.stat(name);
     if (!st) continue;  // gone meanwhile
     if (auto entry = listed(std::move(name), *st)) page.entries.push_back(std::move(*entry));
@@ -170,7 +178,7 @@ Result<Page> browse(const SharedPlace& shared, const std::string& path, const st
   auto found = share->stat(path);
   if (!found) return not_shared_or(std::move(found).error());
   if (!S_ISDIR(found->st_mode)) {
-    auto page = page_of_one(last_part(path), *found);
+    auto page = page_of_one(std::string(last_part(path)), *found);
     return page.entries.empty() ? Result<Page>(not_shared()) : page;
   }
   auto folder = share->folder(path);

@@ -24,7 +24,7 @@ struct Record {
   std::uint64_t size;
   std::uint64_t allocated;
   std::int64_t mtime;
-  std::uint64_t device;
+  std::uint64_t name_check;  ///< XXH3-64 of path and target
   std::uint64_t inode;
   std::int64_t ctime;
   std::uint64_t name_at;  ///< offset in `names`
@@ -46,7 +46,7 @@ struct Header {
 };
 static_assert(sizeof(Header) == 40 && std::is_trivially_copyable_v<Header>);
 
-constexpr std::uint64_t kMagic = 0x31676f6c61746163;  // "catalog1" where the low byte comes first
+constexpr std::uint64_t kMagic = 0x32676f6c61746163;  // "catalog2" where the low byte comes first
 
 struct FreeXxh3 {
   void operator()(XXH3_state_t* state) const { XXH3_freeState(state); }
@@ -106,7 +106,9 @@ Result<void> CatalogueWriter::add(const Entry& entry, const SourceStamp& stamp) 
   record.size = entry.size;
   record.allocated = entry.allocated;
   record.mtime = entry.mtime;
-  record.device = stamp.device;
+  std::string names;
+  (names += entry.path) += entry.target;
+  record.name_check = XXH3_64bits(names.data(), names.size());
   record.inode = stamp.inode;
   record.ctime = stamp.ctime;
   record.name_at = impl_->names.size();
@@ -117,8 +119,7 @@ Result<void> CatalogueWriter::add(const Entry& entry, const SourceStamp& stamp) 
   XXH3_64bits_update(impl_->check.get(), &record, sizeof record);
   impl_->entries += 1;
   impl_->bytes += entry.size;
-  if (auto r = impl_->names.append(entry.path); !r) return r;
-  if (auto r = impl_->names.append(entry.target); !r) return r;
+  if (auto r = impl_->names.append(names); !r) return r;
   return impl_->records.append(bytes_of(record));
 }
 
@@ -153,11 +154,12 @@ class FileCursor final : public Catalogue::Cursor {
     if (at_ >= files_->index.entries()) return false;
     auto record = this->record(at_);
     if (!record) return std::move(record).error();
-    auto names = names_.view(record->name_at,
-                             std::size_t{record->path_bytes} + std::size_t{record->target_bytes});
+    const auto length = std::size_t{record->path_bytes} + std::size_t{record->target_bytes};
+    auto names = names_.view(record->name_at, length);
     if (!names) return std::move(names).error();
+    if (record->path_bytes == 0 || XXH3_64bits(*names, length) != record->name_check)
+      return damaged(files_->shown + "/" + kNamesFile);
     const char* text = reinterpret_cast<const char*>(*names);
-    if (record->path_bytes == 0 || text[0] == '\0') return damaged(files_->shown);
     out.entry.path.assign(text, record->path_bytes);
     out.entry.target.assign(text + record->path_bytes, record->target_bytes);
     out.entry.kind = static_cast<Kind>(record->kind);
@@ -165,7 +167,7 @@ class FileCursor final : public Catalogue::Cursor {
     out.entry.allocated = record->allocated;
     out.entry.mode = record->mode;
     out.entry.mtime = record->mtime;
-    out.stamp = {record->device, record->inode, record->ctime};
+    out.stamp = {record->inode, record->ctime};
     out.offset = record->offset;
     out.index = at_++;
     return true;

@@ -14,7 +14,6 @@ namespace peer::storage {
 /// What the giver noted about a file when it was offered, beside size and mtime; never leaves the
 /// machine.
 struct SourceStamp {
-  std::uint64_t device = 0;
   std::uint64_t inode = 0;
   std::int64_t ctime = 0;  ///< nanoseconds since 1970 UTC
 };
@@ -54,7 +53,7 @@ class CatalogueWriter {
 class Catalogue {
  public:
   /// Reads all records once. One that was not finished, or that lost bytes in a crash, is an error
-  /// (EIO, "is damaged").
+  /// (damaged()); names are judged when a cursor comes to them.
   static Result<std::shared_ptr<const Catalogue>> open(const std::string& folder);
   virtual ~Catalogue() = default;
 

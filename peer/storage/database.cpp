@@ -1,41 +1,17 @@
 #include "storage/database.hpp"
 
-#include <sqlite3.h>
-
 #include <algorithm>
 #include <utility>
 
 #include "base/text.hpp"
 #include "storage/database_connection.hpp"
+#include "storage/database_contacts.hpp"
 #include "storage/database_offers.hpp"
 
 namespace peer::storage {
 namespace {
 
 constexpr std::size_t kIdBytes = sizeof(protocol::PeerId::bytes);
-
-ContactRow read_contact(Query& query) {
-  ContactRow row;
-  query.id(row.id.bytes);
-  row.name = query.bytes();
-  row.verified = query.truth();
-  row.trusted = query.truth();
-  row.blocked = query.truth();
-  row.addresses = query.list();
-  row.calls_itself = query.bytes();
-  row.added = query.signed_number();
-  row.last_seen = query.signed_number();
-  return row;
-}
-
-void write_contact(Query& query, const ContactRow& row) {
-  auto addresses = row.addresses;
-  addresses.resize(std::min(addresses.size(), kMaxContactAddresses));
-  query.blob(row.id.bytes).text(row.name);
-  query.truth(row.verified).truth(row.trusted).truth(row.blocked);
-  query.list(addresses).blob(row.calls_itself).number(row.added).number(row.last_seen);
-  query.run();
-}
 
 ShareRow read_share(Query& query) {
   ShareRow row;
@@ -62,44 +38,14 @@ std::string packed(const std::vector<protocol::PeerId>& ids) {
 class SqliteDatabase final : public Database {
  public:
   explicit SqliteDatabase(std::unique_ptr<Connection> connection)
-      : connection_(std::move(connection)), offers_(*connection_) {}
+      : connection_(std::move(connection)), contacts_(*connection_), offers_(*connection_) {}
 
-  Result<std::vector<ContactRow>> contacts() override {
-    return connection_->attempt("read the contacts", [this] {
-      Query query(*connection_,
-                  "SELECT id, name, verified, trusted, blocked, addresses, calls_itself, added, "
-                  "last_seen FROM contacts ORDER BY name, id");
-      std::vector<ContactRow> out;
-      while (query.row()) out.push_back(read_contact(query));
-      return out;
-    });
+  Result<std::vector<ContactRow>> contacts() override { return contacts_.all(); }
+  Result<void> save(const ContactRow& contact) override { return contacts_.save(contact); }
+  Result<void> save(const std::vector<ContactRow>& contacts) override {
+    return contacts_.save(contacts);
   }
-
-  Result<void> save(const ContactRow& contact) override {
-    auto saved = connection_->attempt("save the contact " + shown(contact), [&] {
-      const Connection::FullSync on_disk(*connection_);
-      Query query(*connection_,
-                  "INSERT INTO contacts (id, name, verified, trusted, blocked, addresses, "
-                  "calls_itself, added, last_seen) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) "
-                  "ON CONFLICT (id) DO UPDATE SET name = excluded.name, "
-                  "verified = excluded.verified, trusted = excluded.trusted, "
-                  "blocked = excluded.blocked, addresses = excluded.addresses, "
-                  "calls_itself = excluded.calls_itself, added = excluded.added, "
-                  "last_seen = excluded.last_seen");
-      write_contact(query, contact);
-    });
-    // The one other unique column is the name.
-    if (!saved && saved.error().code.value() == SQLITE_CONSTRAINT_UNIQUE)
-      saved.error().code = DatabaseErrc::name_taken;
-    return saved;
-  }
-
-  Result<void> remove_contact(const protocol::PeerId& id) override {
-    return connection_->attempt("remove the contact " + id.short_text(), [&] {
-      const Connection::FullSync on_disk(*connection_);
-      Query(*connection_, "DELETE FROM contacts WHERE id = ?").blob(id.bytes).run();
-    });
-  }
+  Result<void> remove_contact(const protocol::PeerId& id) override { return contacts_.remove(id); }
 
   Result<std::uint64_t> next_number() override { return offers_.next_number(); }
   Result<void> save(const OfferRow& offer) override { return offers_.save(offer); }
@@ -114,6 +60,38 @@ class SqliteDatabase final : public Database {
   Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                         const std::optional<protocol::PeerId>& peer) override {
     return offers_.history(before, limit, peer);
+  }
+  Result<std::uint64_t> clear_history(UnixTime until,
+                                      const std::optional<protocol::PeerId>& peer) override {
+    return offers_.clear_history(until, peer);
+  }
+  Result<void> forget_cleared(UnixTime until) override { return offers_.forget_cleared(until); }
+
+  Result<std::vector<PolicyName>> policy_names() override {
+    return connection_->attempt("read the names in rules", [this] {
+      Query query(*connection_, "SELECT name, id FROM policy_names ORDER BY name");
+      std::vector<PolicyName> out;
+      while (query.row()) {
+        PolicyName& one = out.emplace_back();
+        one.name = query.bytes();
+        query.id(one.id.bytes);
+      }
+      return out;
+    });
+  }
+
+  Result<void> save(const PolicyName& name) override {
+    return connection_->attempt("save whom a rule means by " + base::quoted(name.name), [&] {
+      const Connection::FullSync on_disk(*connection_);
+      Query query(*connection_, "INSERT OR REPLACE INTO policy_names (name, id) VALUES (?, ?)");
+      query.text(name.name).blob(name.id.bytes).run();
+    });
+  }
+
+  Result<void> remove_policy_name(const std::string& name) override {
+    return connection_->attempt("forget whom a rule means by " + base::quoted(name), [&] {
+      Query(*connection_, "DELETE FROM policy_names WHERE name = ?").text(name).run();
+    });
   }
 
   Result<std::vector<ShareRow>> shares() override {
@@ -144,11 +122,8 @@ class SqliteDatabase final : public Database {
   }
 
  private:
-  static std::string shown(const ContactRow& contact) {
-    return contact.name.empty() ? contact.id.short_text() : base::quoted(contact.name);
-  }
-
   std::unique_ptr<Connection> connection_;
+  ContactTable contacts_;
   OfferTable offers_;
 };
 

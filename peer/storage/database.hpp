@@ -19,8 +19,6 @@ namespace peer::storage {
 using UnixTime =
     std::int64_t;  ///< seconds since 1970 UTC; only shown and kept, never used for order
 
-inline constexpr std::size_t kMaxContactAddresses = 16;
-
 /// What the database's errors are besides SQLite's own codes, which have the same category.
 /// std::errc::no_space_on_device when the disk is full.
 enum class DatabaseErrc {
@@ -30,15 +28,35 @@ enum class DatabaseErrc {
 };
 std::error_code make_error_code(DatabaseErrc code);
 
+/// How an address of a contact came to be known; what says more comes first.
+enum class Learned : std::uint8_t {
+  given,     ///< by this user, for this contact
+  paired,    ///< told while pairing
+  met,       ///< it answered there
+  nearby,    ///< heard on the local network, and it answered there
+  imported,  ///< stood in a file of contacts
+  heard,     ///< a session of its came from there, and it said that it listens
+};
+std::string_view learned_word(Learned how);  ///< "given"
+std::optional<Learned> learned_from(std::string_view word);
+
+struct AddressRow {
+  std::string text;  ///< "host:port", as trust::Address::text() writes it
+  Learned learned = Learned::heard;
+  UnixTime first_seen = 0;
+  UnixTime last_seen = 0;
+  UnixTime last_answered = 0;  ///< when this contact last answered there; 0: never
+};
+
 struct ContactRow {
   protocol::PeerId id;
   std::string name;  ///< given by this user; unique without regard to the case of ASCII letters
   bool verified = false;
   bool trusted = false;
-  bool blocked = false;                ///< a blocked stranger is a row with an empty name
-  std::vector<std::string> addresses;  ///< "host:port", latest that worked first; more than
-                                       ///< kMaxContactAddresses are not kept
-  std::string calls_itself;            ///< latest display name, hostile text
+  bool blocked = false;               ///< a blocked stranger is a row with an empty name
+  std::vector<AddressRow> addresses;  ///< each text once, in no order; see node/known_addresses.hpp
+  std::string note;                   ///< of this user
+  std::string calls_itself;           ///< latest display name, hostile text
   UnixTime added = 0;
   UnixTime last_seen = 0;
 };
@@ -65,11 +83,14 @@ struct OfferRow {
   std::uint64_t unreadable =
       0;                    ///< given: what was meant and could not be read when it was offered
   std::uint64_t limit = 0;  ///< bytes a second; 0: none
+  bool paused = false;      ///< by the user here
+  std::string spent;        ///< JSON: where its time went, for node/time_spent.hpp; maybe empty
   std::string
       outcome_text;  ///< reason of a rejection, of a failure; hostile if it came from the peer
   std::vector<std::string> delivered_to;  ///< absolute paths of the roots
   std::vector<protocol::Failure>
-      failures;  ///< with paths instead of numbers in the text, the first 100
+      failures;            ///< with paths instead of numbers in the text, the first 100
+  std::string decided_by;  ///< JSON: what a rule of the settings made of it; empty: none was asked
   UnixTime made = 0;
   UnixTime expires = 0;
   UnixTime ended = 0;  ///< 0 while open
@@ -79,6 +100,11 @@ struct ShareRow {
   std::string name;                    ///< unique
   std::string folder;                  ///< absolute; may be a file
   std::vector<protocol::PeerId> with;  ///< empty: all verified contacts
+};
+
+struct PolicyName {
+  std::string name;
+  protocol::PeerId id;
 };
 
 /// The one SQLite database of a home (WAL, synchronous NORMAL; FULL for identity and trust
@@ -94,6 +120,8 @@ class Database {
   virtual Result<std::vector<ContactRow>> contacts() = 0;
   /// Insert or replace by id; synchronous FULL. DatabaseErrc::name_taken.
   virtual Result<void> save(const ContactRow& contact) = 0;
+  /// All of them or none.
+  virtual Result<void> save(const std::vector<ContactRow>& contacts) = 0;
   virtual Result<void> remove_contact(const protocol::PeerId& id) = 0;  ///< synchronous FULL
 
   virtual Result<std::uint64_t> next_number() = 0;       ///< reserves it for good
@@ -110,9 +138,21 @@ class Database {
   /// Those with from <= ended < until; what their `state` says, failed if it says nothing of an
   /// end.
   virtual Result<std::vector<EndedOffer>> ended_between(UnixTime from, UnixTime until) = 0;
-  /// Ended offers, newest first, `before` a number (0: from the newest); of one peer if given.
+  /// Ended offers that were not cleared, newest first, `before` a number (0: from the newest); of
+  /// one peer if given.
   virtual Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                                 const std::optional<protocol::PeerId>& peer) = 0;
+  /// What is told of offers that ended before `until` is removed, of one peer if given; how many.
+  /// Their ids are still known: see forget_cleared().
+  virtual Result<std::uint64_t> clear_history(UnixTime until,
+                                              const std::optional<protocol::PeerId>& peer) = 0;
+  /// Removes the rows that were cleared, of offers that ended before `until`.
+  virtual Result<void> forget_cleared(UnixTime until) = 0;
+
+  /// Whom the settings' rules meant by a name when they were first read.
+  virtual Result<std::vector<PolicyName>> policy_names() = 0;
+  virtual Result<void> save(const PolicyName& name) = 0;
+  virtual Result<void> remove_policy_name(const std::string& name) = 0;
 
   virtual Result<std::vector<ShareRow>> shares() = 0;
   virtual Result<void> save(const ShareRow& share) = 0;

@@ -3,6 +3,7 @@
 #include <SQLiteCpp/Database.h>
 #include <SQLiteCpp/Exception.h>
 #include <SQLiteCpp/Statement.h>
+#include <SQLiteCpp/Transaction.h>
 
 #include <array>
 #include <cstddef>
@@ -45,6 +46,9 @@ class Connection {
   /// A statement of its own for each `sql`, compiled once. The text must live as long as the
   /// program.
   SQLite::Statement& prepared(const char* sql);
+
+  /// Begun; undone unless it is committed.
+  SQLite::Transaction transaction() { return SQLite::Transaction(db_); }
 
   /// While this lives, a commit is on the disk when it returns. Made outside of transactions.
   class FullSync {

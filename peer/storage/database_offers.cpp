@@ -12,26 +12,37 @@ namespace peer::storage {
 namespace {
 
 // The columns in the order in which write_offer() and read_offer() go through them.
-#define PEER_OFFER_COLUMNS                                                                    \
-  "number, id, peer, direction, state, title, note, files, folders, links, bytes, "           \
-  "manifest_bytes, manifest, expires_in, answers_get, ledger_state, round, done_round, say, " \
-  "manifest_here, paths, options, files_done, bytes_done, failed, outcome_text, "             \
-  "delivered_to, failures, made, expires, ended, unreadable, rate_limit"
+#define PEER_OFFER_COLUMNS                                                                     \
+  "number, id, peer, direction, state, title, note, files, folders, links, bytes, "            \
+  "manifest_bytes, manifest, expires_in, answers_get, ledger_state, round, done_round, say, "  \
+  "manifest_here, paths, options, files_done, bytes_done, failed, outcome_text, "              \
+  "delivered_to, failures, made, expires, ended, unreadable, rate_limit, paused, decided_by, " \
+  "spent"
 
 constexpr char kSave[] = "INSERT OR REPLACE INTO offers (" PEER_OFFER_COLUMNS
                          ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-                         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+                         "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
 constexpr char kOpen[] =
     "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE ended = 0 ORDER BY number";
-constexpr char kOne[] = "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE number = ?";
+constexpr char kOne[] =
+    "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE number = ? AND cleared = 0";
 constexpr char kHistory[] = "SELECT " PEER_OFFER_COLUMNS
-                            " FROM offers WHERE ended <> 0 AND number < ? "
+                            " FROM offers WHERE ended <> 0 AND cleared = 0 AND number < ? "
                             "ORDER BY number DESC LIMIT ?";
 constexpr char kHistoryOfPeer[] = "SELECT " PEER_OFFER_COLUMNS
-                                  " FROM offers WHERE peer = ? AND ended <> 0 AND number < ? "
-                                  "ORDER BY number DESC LIMIT ?";
+                                  " FROM offers WHERE peer = ? AND ended <> 0 AND cleared = 0 AND "
+                                  "number < ? ORDER BY number DESC LIMIT ?";
 constexpr char kEnded[] =
     "SELECT id, peer, direction, state FROM offers WHERE ended <> 0 AND ended >= ? AND ended < ?";
+// All that a person could read; what the protocol needs stays for as long as ids are kept.
+constexpr char kClear[] =
+    "UPDATE offers SET cleared = 1, title = x'', note = x'', say = x'', paths = x'', "
+    "options = x'', decided_by = x'', outcome_text = x'', delivered_to = x'', failures = x'', "
+    "spent = x'' "
+    "WHERE ended <> 0 AND cleared = 0 AND ended < ?1 AND (?2 IS NULL OR peer = ?2) "
+    "RETURNING number";
+constexpr char kForgetCleared[] =
+    "DELETE FROM offers WHERE ended <> 0 AND cleared <> 0 AND ended < ?";
 constexpr char kNextNumber[] =
     "UPDATE counters SET value = value + 1 WHERE name = 'offer' RETURNING value";
 
@@ -74,7 +85,11 @@ void write_offer(Query& query, const OfferRow& row) {
   query.number(row.files_done).number(row.bytes_done).number(row.failed).blob(row.outcome_text);
   query.list(row.delivered_to).list(as_list(row.failures));
   query.number(row.made).number(row.expires).number(row.ended);
-  query.number(row.unreadable).number(row.limit);
+  query.number(row.unreadable)
+      .number(row.limit)
+      .truth(row.paused)
+      .blob(row.decided_by)
+      .blob(row.spent);
   query.run();
 }
 
@@ -118,6 +133,9 @@ OfferRow read_offer(Query& query) {
   row.ended = query.signed_number();
   row.unreadable = query.number();
   row.limit = query.number();
+  row.paused = query.truth();
+  row.decided_by = query.bytes();
+  row.spent = query.bytes();
   return row;
 }
 
@@ -206,6 +224,26 @@ Result<std::vector<OfferRow>> OfferTable::history(std::uint64_t before, std::siz
     query.number(below).number(rows);
     return read_offers(query);
   });
+}
+
+Result<std::uint64_t> OfferTable::clear_history(UnixTime until,
+                                                const std::optional<protocol::PeerId>& peer) {
+  return connection_.attempt("clear the history", [&] {
+    Query query(connection_, kClear);
+    query.number(until);
+    if (peer)
+      query.blob(peer->bytes);
+    else
+      query.null();
+    std::uint64_t cleared = 0;
+    while (query.row()) ++cleared;
+    return cleared;
+  });
+}
+
+Result<void> OfferTable::forget_cleared(UnixTime until) {
+  return connection_.attempt("forget ended offers",
+                             [&] { Query(connection_, kForgetCleared).number(until).run(); });
 }
 
 }  // namespace peer::storage

@@ -24,6 +24,8 @@ class OfferTable {
   Result<std::vector<Database::EndedOffer>> ended_between(UnixTime from, UnixTime until);
   Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                         const std::optional<protocol::PeerId>& peer);
+  Result<std::uint64_t> clear_history(UnixTime until, const std::optional<protocol::PeerId>& peer);
+  Result<void> forget_cleared(UnixTime until);
 
  private:
   Connection& connection_;

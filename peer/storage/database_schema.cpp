@@ -81,18 +81,64 @@ ALTER TABLE offers ADD COLUMN unreadable INTEGER NOT NULL DEFAULT 0;  -- given: 
     R"sql(
 ALTER TABLE offers ADD COLUMN rate_limit INTEGER NOT NULL DEFAULT 0;  -- bytes a second; 0: none
 )sql",
+    R"sql(
+ALTER TABLE offers ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;   -- by the user here
+ALTER TABLE offers ADD COLUMN cleared INTEGER NOT NULL DEFAULT 0;  -- told of no more; only its id counts
+ALTER TABLE contacts ADD COLUMN heard_at BLOB NOT NULL DEFAULT x'';  -- where it said it listens
+)sql",
+    // The addresses were a list (LENGTH:BYTES, one behind the other), the latest that answered
+    // first; of the times of the others only that order is known.
+    R"sql(
+ALTER TABLE contacts ADD COLUMN note TEXT NOT NULL DEFAULT '';
+CREATE TABLE contact_addresses (
+  peer BLOB NOT NULL CHECK (length(peer) = 32),
+  address TEXT NOT NULL,
+  learned TEXT NOT NULL,
+  first_seen INTEGER NOT NULL,
+  last_seen INTEGER NOT NULL,
+  last_answered INTEGER NOT NULL,     -- 0: never
+  PRIMARY KEY (peer, address)
+) STRICT, WITHOUT ROWID;
+WITH RECURSIVE
+  cut (peer, added, seen, place, address, rest) AS (
+    SELECT id, added, last_seen, 0, x'', addresses FROM contacts
+    UNION ALL
+    SELECT peer, added, seen, place + 1,
+      substr(rest, instr(rest, x'3a') + 1, CAST(CAST(rest AS TEXT) AS INTEGER)),
+      substr(rest, instr(rest, x'3a') + 1 + CAST(CAST(rest AS TEXT) AS INTEGER))
+    FROM cut WHERE instr(rest, x'3a') > 1 AND place < 16)
+INSERT OR IGNORE INTO contact_addresses
+  SELECT peer, CAST(address AS TEXT), 'met', added, max(seen - place + 1, 1),
+    max(seen - place + 1, 1)
+  FROM cut WHERE place > 0 AND address <> x'';
+INSERT OR IGNORE INTO contact_addresses
+  SELECT id, CAST(heard_at AS TEXT), 'heard', added, last_seen, 0
+  FROM contacts WHERE heard_at <> x'';
+ALTER TABLE contacts DROP COLUMN addresses;
+ALTER TABLE contacts DROP COLUMN heard_at;
+)sql",
+    R"sql(
+ALTER TABLE offers ADD COLUMN decided_by BLOB NOT NULL DEFAULT x'';  -- JSON: by a rule
+CREATE TABLE policy_names (  -- whom a rule meant by a name when it was first read
+  name TEXT PRIMARY KEY,
+  id BLOB NOT NULL CHECK (length(id) = 32)
+) STRICT;
+)sql",
+    R"sql(
+ALTER TABLE offers ADD COLUMN spent BLOB NOT NULL DEFAULT x'';  -- where a transfer's time went
+)sql",
 };
 
 }  // namespace
 
-void migrate(SQLite::Database& db) {
-  const int version = db.execAndGet("PRAGMA user_version").getInt();
-  if (version >= kSchemaVersion) return;
+void migrate(SQLite::Database& db, int version) {
+  const int found = db.execAndGet("PRAGMA user_version").getInt();
+  if (found >= version) return;
   SQLite::Transaction transaction(db);
-  for (auto i = static_cast<std::size_t>(version); i < kMigrations.size(); ++i)
+  for (auto i = static_cast<std::size_t>(found); i < static_cast<std::size_t>(version); ++i)
     db.exec(kMigrations[i]);
   db.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
-  db.exec("PRAGMA user_version = " + std::to_string(kSchemaVersion));
+  db.exec("PRAGMA user_version = " + std::to_string(version));
   transaction.commit();
 }
 

@@ -11,6 +11,7 @@
 #include "base/log.hpp"
 #include "storage/chooser.hpp"
 #include "storage/disk_error.hpp"
+#include "storage/durable.hpp"
 #include "storage/final_name.hpp"
 #include "storage/furnish.hpp"
 #include "storage/merge.hpp"
@@ -39,6 +40,26 @@ class Delivery {
 
   /// Whether nothing of the offer is left to be wanted.
   bool complete() const { return !rest_left_; }
+
+  /// Notes the name that each root which is moved whole will get, before any is moved.
+  Result<void> announce_roots() {
+    const auto cursor = s_.catalogue->cursor();
+    for (Root root;;) {
+      auto more = cursor->next(root.entry);
+      if (!more) return std::move(more).error();
+      if (!*more) return {};
+      if (root.entry.entry.path.find('/') != std::string::npos) continue;
+      const RootMark* mark = s_.roots.find(root.entry.index);
+      const auto st = s_.staging->tree().stat(root.entry.entry.path);
+      if (!st || (mark && s_.still_there(root.entry, *mark))) continue;
+      std::uint32_t number = 0;
+      const bool renaming = s_.plan.on_clash == OnClash::rename;
+      while (renaming && s_.staging->destination().stat(s_.final_name(root.entry, number)))
+        ++number;
+      auto noted = note(JournalRecord::Type::root, root, number, *st);
+      if (!noted) return noted;
+    }
+  }
 
   Result<void> place_roots() {
     const auto cursor = s_.catalogue->cursor();
@@ -88,14 +109,27 @@ class Delivery {
 
   Result<void> place(const Root& root) {
     const RootMark* mark = s_.roots.find(root.entry.index);
-    const bool known = mark && s_.still_there(root.entry, *mark);
+    auto known = Result<bool>(false);
+    if (mark) known = s_.still_there(root.entry, *mark);
+    if (!known) return std::move(known).error();
+    auto moved = s_.moved_already(root.entry);
+    if (!moved) return std::move(moved).error();
+    auto staged = s_.staging->tree().has(root.entry.entry.path);
+    if (!staged) return std::move(staged).error();
     const bool folder = root.entry.entry.kind == Kind::folder;
-    const bool staged = static_cast<bool>(s_.staging->tree().stat(root.entry.entry.path));
-    if (known && s_.moved_already(root.entry)) return placed(root.tally, root, mark->number);
+    // What an earlier try has placed may not be on the disk.
+    if (*known && mark->round == static_cast<std::uint32_t>(s_.round)) s_.new_names.add_all();
+    if (*moved) {
+      if (folder) {
+        auto settled = settle_moved(s_, root.entry, s_.final_name(root.entry, mark->number));
+        if (!settled) return settled;
+      }
+      return placed(root.tally, root, mark->number);
+    }
     // A folder that was there before this offer is merged into again only in the same round.
-    if (known && folder && (!mark->merging || mark->round == static_cast<std::uint32_t>(s_.round)))
+    if (*known && folder && (!mark->merging || mark->round == static_cast<std::uint32_t>(s_.round)))
       return merge_into(root, mark->number, !mark->merging);
-    if (!staged) return place_lost(root);
+    if (!*staged) return place_lost(root);
     if (s_.plan.on_clash == OnClash::rename) return place_new(root);
     return place_by_rule(root);
   }
@@ -153,13 +187,14 @@ class Delivery {
 
   /// A file or link that replaced another just before the program ended is there; else it is lost.
   Result<void> place_lost(const Root& root) {
-    const std::string name = s_.wished_name(root.entry);
-    const Folder& destination = s_.staging->destination();
-    const auto st = destination.stat(name);
-    const bool folder = root.entry.entry.kind == Kind::folder;
-    const auto same =
-        st && !folder ? is_same(root.entry.entry, destination, name, *st) : Result<bool>(false);
-    if (s_.plan.on_clash != OnClash::rename && same && *same) return placed(root.tally, root, 0);
+    auto same = Result<bool>(false);
+    if (root.entry.entry.kind != Kind::folder)
+      same = has_same(root.entry.entry, s_.staging->destination(), s_.wished_name(root.entry));
+    if (!same) return std::move(same).error();
+    if (s_.plan.on_clash != OnClash::rename && *same) {
+      s_.new_names.add_all();
+      return placed(root.tally, root, 0);
+    }
     return fail_root(root, "it was lost from the staging folder");
   }
 
@@ -167,11 +202,23 @@ class Delivery {
   Result<void> move_root(const Root& root, std::uint32_t number, const std::string& name) {
     auto st = s_.staging->tree().stat(root.entry.entry.path);
     if (!st) return std::move(st).error();
-    auto noted = note(JournalRecord::Type::root, root, number, *st);
-    if (!noted) return noted;
-    if (root.entry.entry.kind == Kind::folder)
-      return move_folder(s_, root.entry, root.end, s_.staging->destination(), name);
+    if (!is_noted(root, number, *st)) {
+      auto noted = note(JournalRecord::Type::root, root, number, *st);
+      if (noted && s_.plan.durable) noted = sync_journal(s_);
+      if (!noted) return noted;
+    }
+    if (root.entry.entry.kind == Kind::folder) {
+      auto moved = move_folder(s_, root.entry, root.end, s_.staging->destination(), name);
+      return moved ? note_moved(s_, root.entry, root.end, name) : std::move(moved);
+    }
     return s_.staging->tree().rename_new(root.entry.entry.path, s_.staging->destination(), name);
+  }
+
+  bool is_noted(const Root& root, std::uint32_t number, const struct stat& st) const {
+    const RootMark* mark = s_.roots.find(root.entry.index);
+    return mark && !mark->merging && mark->number == number && mark->inode == st.st_ino &&
+           mark->device == st.st_dev && mark->boot == s_.journal->boot() &&
+           mark->round == static_cast<std::uint32_t>(s_.round);
   }
 
   Result<void> note(JournalRecord::Type type, const Root& root, std::uint32_t number,
@@ -289,9 +336,18 @@ Result<Intake::Delivered> deliver_all(IntakeState& state, bool bare_folders) {
   auto furnished = furnish(state, bare_folders);
   if (!furnished) return std::move(furnished).error();
   Delivery delivery(state, bare_folders);
+  if (state.plan.durable) {
+    auto safe = sync_staged(state);
+    if (safe) safe = delivery.announce_roots();
+    if (safe) safe = sync_journal(state);
+    if (!safe) return std::move(safe).error();
+  }
   auto placed = delivery.place_roots();
+  if (placed && state.plan.durable)
+    placed = state.new_names.sync(state.staging->destination(), state.staging->tree());
   if (!placed) return std::move(placed).error();
   auto noted = note_end(state, delivery.complete());
+  if (noted && state.plan.durable) noted = sync_journal(state);
   if (!noted) return std::move(noted).error();
   state.ended = RoundEnd{state.delivered_files, state.delivered_bytes, delivery.complete()};
   auto removed = state.staging->remove();

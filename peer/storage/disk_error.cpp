@@ -2,6 +2,8 @@
 
 #include <cerrno>
 
+#include "base/text.hpp"
+
 namespace peer::storage {
 
 bool is_errno(const std::error_code& code, int number) {
@@ -15,6 +17,20 @@ bool is_entry_error(const std::error_code& code) {
     if (is_errno(code, number)) return true;
   }
   return false;
+}
+
+std::string disk_remedy(const std::error_code& code, const std::string& folder) {
+  const auto shown = base::shell_quoted(folder);
+  if (is_errno(code, EACCES) || is_errno(code, EPERM))
+    return "may this user write in " + shown + " and below it? (chmod -R u+rwX " + shown + ")";
+  if (is_errno(code, EROFS))
+    return "its file system is read-only: mount it writable (findmnt --target " + shown + ")";
+  if (is_errno(code, EIO)) return "the device may be failing (sudo dmesg tells), or was taken away";
+  if (is_errno(code, ENOENT) || is_errno(code, ESTALE))
+    return "something there was removed or mounted elsewhere meanwhile";
+  if (is_errno(code, EMFILE) || is_errno(code, ENFILE))
+    return "too many files are open (ulimit -n)";
+  return {};
 }
 
 }  // namespace peer::storage

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <string>
 #include <system_error>
 
 namespace peer::storage {
@@ -10,5 +11,9 @@ namespace peer::storage {
 bool is_entry_error(const std::error_code& code);
 
 bool is_errno(const std::error_code& code, int number);
+
+/// What a person can do about it in the folder that receives: a clause such as "may you write
+/// there? (chmod u+w FOLDER)"; empty where nothing is known.
+std::string disk_remedy(const std::error_code& code, const std::string& folder);
 
 }  // namespace peer::storage

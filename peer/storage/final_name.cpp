@@ -1,5 +1,6 @@
 #include "storage/final_name.hpp"
 
+#include "protocol/ids.hpp"
 #include "protocol/limits.hpp"
 
 namespace peer::storage {
@@ -18,6 +19,17 @@ std::size_t extension_at(std::string_view name) {
 }
 
 }  // namespace
+
+bool is_staging_name(std::string_view name) {
+  constexpr std::size_t kIdDigits = 2 * sizeof(protocol::OfferId);
+  if (!name.starts_with(kStagingPrefix)) return false;
+  name.remove_prefix(kStagingPrefix.size());
+  const auto id = name.substr(0, kIdDigits);
+  const auto rest = name.substr(id.size());
+  if (id.size() != kIdDigits || id.find_first_not_of("0123456789abcdef") != id.npos) return false;
+  return rest.empty() || (rest.front() == '-' && rest.size() > 1 &&
+                          rest.find_first_not_of("0123456789", 1) == rest.npos);
+}
 
 std::string numbered_name(std::string_view name, std::uint32_t n, bool folder) {
   if (n == 0) return std::string(name);

@@ -10,6 +10,7 @@
 #include "base/text.hpp"
 #include "protocol/limits.hpp"
 #include "storage/beneath.hpp"
+#include "storage/disk_error.hpp"
 
 namespace peer::storage {
 namespace {
@@ -60,6 +61,13 @@ Result<Place> place(std::string_view did, const Folder& folder, std::string_view
   return Place{std::move(parent), fd, std::string(path.substr(slash + 1))};
 }
 
+int open_folder(const std::string& path, int flags) {
+  for (;;) {
+    const int fd = ::open(path.c_str(), flags | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0 || errno != EINTR) return fd;
+  }
+}
+
 /// Makes `path` and what lacks above it.
 int make_path(const std::string& path, mode_t mode) {
   if (::mkdir(path.c_str(), mode) == 0 || errno == EEXIST) return 0;
@@ -107,8 +115,8 @@ Fd::~Fd() {
 
 Result<Folder> Folder::open(const std::string& path, bool create, mode_t mode) {
   if (create && make_path(path, mode) != 0) return errno_error("make folder", path, errno);
-  Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd && errno == EACCES) fd = Fd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  Fd fd(open_folder(path, O_RDONLY));
+  if (!fd && errno == EACCES) fd = Fd(open_folder(path, O_PATH));
   if (!fd) return errno_error("open folder", path, errno);
   return Folder(std::move(fd), path);
 }
@@ -143,6 +151,13 @@ Result<struct stat> Folder::stat(std::string_view path) const {
   if (::fstatat(at->fd, at->name.c_str(), &st, AT_SYMLINK_NOFOLLOW) != 0)
     return failed("look at", *this, path);
   return st;
+}
+
+Result<bool> Folder::has(std::string_view path) const {
+  auto st = stat(path);
+  if (st) return true;
+  if (is_errno(st.error().code, ENOENT) || is_entry_error(st.error().code)) return false;
+  return std::move(st).error();
 }
 
 Result<std::string> Folder::link_target(std::string_view path) const {

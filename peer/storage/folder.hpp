@@ -62,6 +62,8 @@ class Folder {
   Result<Fd> file(std::string_view path, int flags, mode_t mode = 0600) const;
   Result<struct stat> stat(
       std::string_view path) const;  ///< of the entry itself, a link is not followed
+  /// Whether something bears that name. Only trouble of the disk or machine is an error.
+  Result<bool> has(std::string_view path) const;
   Result<std::string> link_target(std::string_view path) const;
   Result<void> make_folder(std::string_view path, mode_t mode) const;  ///< less the umask
   Result<void> make_link(std::string_view path, const std::string& target) const;

@@ -69,7 +69,11 @@ Result<void> furnish(IntakeState& state, bool bare_folders) {
     auto more = cursor->next(entry);
     if (!more) return std::move(more).error();
     if (!*more) return {};
-    if (entry.entry.path.find('/') == std::string::npos) moved = state.moved_already(entry);
+    if (entry.entry.path.find('/') == std::string::npos) {
+      auto already = state.moved_already(entry);
+      if (!already) return std::move(already).error();
+      moved = *already;
+    }
     const bool chosen = chooser.chooses(entry);
     if (moved) continue;
     Result<void> done;
@@ -126,9 +130,19 @@ Result<void> move_folder(IntakeState& state, const PlacedEntry& entry, std::uint
   if (!timed) return timed;
   auto moved = parent->rename_new(last_part(path), to, name);
   if (!moved) return moved;
+  Result<void> done;
   if ((mode & S_IRWXU) != S_IRWXU && ::fchmod(fd->get(), mode) != 0)
-    return errno_error("set the mode of", path, errno);
-  return set_mtime(fd->get(), entry.entry.mtime, path);
+    done = errno_error("set the mode of", path, errno);
+  if (done) done = set_mtime(fd->get(), entry.entry.mtime, path);
+  // Back again, or the next try would find a folder there that is not known to be this one.
+  if (!done) (void)to.rename_new(name, *parent, last_part(path));
+  return done;
+}
+
+Result<void> settle_moved(IntakeState& state, const PlacedEntry& entry, std::string_view name) {
+  FolderCache folders(state.staging->destination());
+  return settle(folders, {std::string(name), entry.entry.mode, entry.entry.mtime},
+                state.staging->umask());
 }
 
 }  // namespace peer::storage

@@ -19,8 +19,11 @@ Result<void> settle_folders(IntakeState& state, std::uint64_t begin, std::uint64
 
 /// Moves the staged folder of `entry` to a free name, EEXIST if it is taken, and sets its own mode
 /// and mtime; those of the folders in it are set before. `end` is the number of the first entry
-/// behind it.
+/// behind it. After an error it is in staging again if that could be.
 Result<void> move_folder(IntakeState& state, const PlacedEntry& entry, std::uint64_t end,
                          const Folder& to, std::string_view name);
+
+/// Mode and mtime of a root's folder that got its final name just before the program ended.
+Result<void> settle_moved(IntakeState& state, const PlacedEntry& entry, std::string_view name);
 
 }  // namespace peer::storage

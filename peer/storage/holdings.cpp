@@ -24,7 +24,7 @@ void Holdings::begin(Start start) {
   missing_ = std::move(start.missing);
   have_ = std::move(start.have);
   suspect_ = std::move(start.suspect);
-  resumed_ = have_.length();
+  resumed_ = have_;
 }
 
 std::optional<Range> Holdings::take(std::uint64_t max_length) {
@@ -100,16 +100,25 @@ std::vector<bool> Holdings::rehashed(const RangeSet& parts, const std::vector<Ra
 
 void Holdings::settled_rehashed(const RangeSet& parts) {
   const std::lock_guard lock(mutex_);
-  resumed_ += settle(parts, suspect_);
+  resumed_.add(settle(parts, suspect_));
 }
 
-std::uint64_t Holdings::settle(const RangeSet& parts, RangeSet& from) {
+RangeSet Holdings::settle(const RangeSet& parts, RangeSet& from) {
   RangeSet good;
   add_common(good, parts, from);
   from.remove(good);
   settling_.remove(good);
   have_.add(good);
-  return good.length();
+  return good;
+}
+
+bool Holdings::suspect(Range range) {
+  const std::lock_guard lock(mutex_);
+  if (!have_.contains(range)) return false;
+  have_.remove(range);
+  resumed_.remove(range);
+  suspect_.add(range);
+  return true;
 }
 
 void Holdings::end_of_suspects() {
@@ -122,7 +131,26 @@ void Holdings::end_of_suspects() {
 void Holdings::drop(Range range) {
   if (range.begin >= range.end) return;
   const std::lock_guard lock(mutex_);
-  for (RangeSet* set : {&missing_, &in_flight_, &settling_, &have_, &suspect_}) set->remove(range);
+  for (RangeSet* set : {&missing_, &in_flight_, &settling_, &have_, &suspect_, &resumed_})
+    set->remove(range);
+}
+
+bool Holdings::lose(Range range) {
+  if (range.begin >= range.end) return false;
+  const std::lock_guard lock(mutex_);
+  const bool whole = have_.contains(range);
+  for (RangeSet* set : {&have_, &suspect_}) {
+    const RangeSet lost = set->intersection(range);
+    set->remove(range);
+    missing_.add(lost);
+  }
+  resumed_.remove(range);
+  return whole;
+}
+
+RangeSet Holdings::resumed(Range range) const {
+  const std::lock_guard lock(mutex_);
+  return resumed_.intersection(range);
 }
 
 bool Holdings::knows(Range range) const {
@@ -148,7 +176,7 @@ std::uint64_t Holdings::have_bytes() const {
 
 std::uint64_t Holdings::resumed_bytes() const {
   const std::lock_guard lock(mutex_);
-  return resumed_;
+  return resumed_.length();
 }
 
 }  // namespace peer::storage

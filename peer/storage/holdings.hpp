@@ -40,20 +40,27 @@ class Holdings {
   std::vector<bool> rehashed(const protocol::RangeSet& parts,
                              const std::vector<protocol::Range>& files);
   void settled_rehashed(const protocol::RangeSet& parts);
+  /// What was here is to be re-hashed. False, and nothing changes, unless all of it was here.
+  bool suspect(protocol::Range range);
   void end_of_suspects();  ///< what is left of them is lacking
 
   /// Nothing of it is lacking or here any more.
   void drop(protocol::Range range);
+  /// What of it was here, or was to be re-hashed, is lacking again. Nobody stores any of it
+  /// meanwhile. True if all of it was here.
+  bool lose(protocol::Range range);
   bool knows(protocol::Range range) const;  ///< whether any of it is lacking, on its way or here
 
   bool has(protocol::Range range) const;
+  /// The parts of `range` that are here since an earlier run.
+  protocol::RangeSet resumed(protocol::Range range) const;
   bool all_here() const;
   std::uint64_t have_bytes() const;
   std::uint64_t resumed_bytes() const;
 
  private:
-  /// Moves what of `parts` lies in `from` to what is here; how many bytes. With the mutex held.
-  std::uint64_t settle(const protocol::RangeSet& parts, protocol::RangeSet& from);
+  /// Moves what of `parts` lies in `from` to what is here; which. With the mutex held.
+  protocol::RangeSet settle(const protocol::RangeSet& parts, protocol::RangeSet& from);
   std::vector<bool> whole(const std::vector<protocol::Range>& files) const;
 
   mutable std::mutex mutex_;
@@ -62,7 +69,7 @@ class Holdings {
   protocol::RangeSet settling_;  ///< part of in_flight_ or suspect_: written, not journaled yet
   protocol::RangeSet have_;
   protocol::RangeSet suspect_;
-  std::uint64_t resumed_ = 0;
+  protocol::RangeSet resumed_;  ///< part of have_: an earlier run stored it
 };
 
 }  // namespace peer::storage

@@ -1,6 +1,7 @@
 #include "storage/intake.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <mutex>
 #include <optional>
@@ -11,9 +12,11 @@
 #include "protocol/limits.hpp"
 #include "protocol/path.hpp"
 #include "storage/chooser.hpp"
+#include "storage/confirm.hpp"
 #include "storage/delivery.hpp"
 #include "storage/digest.hpp"
 #include "storage/disk_error.hpp"
+#include "storage/inspect.hpp"
 #include "storage/intake_state.hpp"
 #include "storage/recheck.hpp"
 #include "storage/staged_tree.hpp"
@@ -57,6 +60,7 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
   }
   std::optional<Range> take_within(Range hole) override { return s.holdings.take_within(hole); }
   void give_back(Range range) override { s.holdings.give_back(range); }
+  bool round_over() const override { return round_over_; }
   bool all_here() const override { return s.holdings.all_here(); }
   bool recheck_step() override { return recheck_.step(); }
 
@@ -91,6 +95,7 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     const auto whole = file.range();
     if (file.entry.kind != Kind::file || asked.begin < whole.begin || asked.end > whole.end)
       return nonsense;
+    const auto alone = s.gate.alone();
     if (!s.marks.gone(entry, why)) return {};
     s.forget_bytes(file);
     StagedTree tree(*s.staging);
@@ -101,12 +106,25 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     return s.journal->append(record);
   }
 
-  Result<void> flush() override { return {}; }
+  std::optional<Claim> next_claim() override { return confirm_.next(); }
+  Result<void> differs(protocol::Range range) override { return confirm_.differs(range); }
+
+  Result<void> flush() override {
+    if (s.journal) s.journal->mark_time();
+    return {};
+  }
 
   Result<Delivered> deliver() override {
     const std::lock_guard lock(delivery_mutex_);
+    auto intact = s.ended ? Result<bool>(true) : inspect_staged(s);
+    if (!intact) return std::move(intact).error();
+    if (!*intact) {
+      recheck_.begin_again();
+      return errno_error("deliver what somebody changed in", s.staging->name(), EAGAIN);
+    }
     auto result = deliver_all(s, true);
     if (result) delivered_ = *result;
+    if (result) round_over_ = true;
     return result;
   }
 
@@ -115,6 +133,8 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     if (keep && !s.ended) {
       while (recheck_.step()) {
       }
+      auto inspected = inspect_all();
+      if (!inspected) return inspected;
       auto marked = leave_out_unfinished();
       if (!marked) return marked;
       auto result = deliver_all(s, false);
@@ -139,9 +159,29 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     current_ = path;
   }
 
+  Result<void> begin() {
+    auto surveyed = survey(s);
+    if (surveyed) confirm_.begin();
+    return surveyed;
+  }
+
+  void opened() { round_over_ = s.ended.has_value(); }
+
   IntakeState s;
 
  private:
+  /// Until what counts as here is what was stored.
+  Result<void> inspect_all() {
+    for (;;) {
+      auto intact = inspect_staged(s);
+      if (!intact) return std::move(intact).error();
+      if (*intact) return {};
+      recheck_.begin_again();
+      while (recheck_.step()) {
+      }
+    }
+  }
+
   Result<void> leave_out_unfinished() {
     const auto cursor = s.catalogue->cursor();
     Chooser chooser(s.plan.selection);
@@ -156,15 +196,17 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
   }
 
   Recheck recheck_{s};
+  Confirm confirm_{s, recheck_};
   mutable std::mutex current_mutex_;
   std::string current_;
   mutable std::mutex delivery_mutex_;
   Delivered delivered_;
+  std::atomic<bool> round_over_{false};
 };
 
 BlockWriter::BlockWriter(std::shared_ptr<OpenIntake> intake)
     : intake_(std::move(intake)), s_(intake_->s), cursor_(s_.catalogue->cursor()) {
-  if (s_.staging) tree_.emplace(*s_.staging);
+  if (s_.staging) tree_.emplace(*s_.staging, s_.plan.durable);
 }
 
 Result<void> BlockWriter::store(std::uint64_t offset, std::span<const std::byte> bytes,
@@ -174,6 +216,7 @@ Result<void> BlockWriter::store(std::uint64_t offset, std::span<const std::byte>
     return Error(protocol::Errc::bad_message, "a block outside of the stream");
   if (!(digest_of(digest.kind, bytes) == digest))
     return Error(protocol::Errc::bad_digest, "block at " + std::to_string(offset));
+  const auto beside = s_.gate.side_by_side();
   const Range block{offset, offset + bytes.size()};
   const RangeSet parts = s_.holdings.begin_store(block);
   edges_.clear();
@@ -240,6 +283,7 @@ Result<void> BlockWriter::store_zeros(std::uint64_t offset, std::uint64_t length
   if (!more) return std::move(more).error();
   if (!*more || offset + length > file.range().end)
     return Error(protocol::Errc::bad_message, "a hole over the end of a file");
+  const auto beside = s_.gate.side_by_side();
   const RangeSet parts = s_.holdings.begin_store({offset, offset + length});
   edges_.clear();
   whole_files_ = 0;
@@ -249,6 +293,7 @@ Result<void> BlockWriter::store_zeros(std::uint64_t offset, std::uint64_t length
     auto written = tree_->write_zeros(file, part.begin - file.offset, part.length());
     if (!written) return s_.fail_or_return(file, std::move(written).error());
     records.push_back(JournalRecord::of(JournalRecord::Type::zeros, part.begin, part.length()));
+    s_.add_zeros(part);
   }
   if (!records.empty()) edges_.push_back(file);
   intake_->now_at(file.entry.path);
@@ -263,6 +308,9 @@ Result<void> BlockWriter::finish(const RangeSet& parts, const std::vector<Journa
   const auto whole = s_.holdings.written(parts, ranges);
   for (std::size_t i = 0; i < edges_.size(); ++i) {
     if (!whole[i]) continue;
+    auto unbroken = tree_->is_unbroken(edges_[i], s_.zeros_of(edges_[i]));
+    if (!unbroken) return std::move(unbroken).error();
+    s_.completed(edges_[i], *unbroken);
     auto done = tree_->complete(edges_[i]);
     if (!done) {
       done = s_.fail_or_return(edges_[i], std::move(done).error());
@@ -302,8 +350,9 @@ Result<std::shared_ptr<Intake>> Intake::open(const std::string& record, const pr
   auto folder = Folder::open(record);
   if (!folder) return std::move(folder).error();
   state.record = std::move(*folder);
-  auto surveyed = survey(state);
-  if (!surveyed) return std::move(surveyed).error();
+  auto begun = intake->begin();
+  if (!begun) return std::move(begun).error();
+  intake->opened();
   return std::shared_ptr<Intake>(std::move(intake));
 }
 

@@ -47,8 +47,10 @@ class Intake {
   /// Opens or resumes: `record` is the offer's folder in our state (catalogue, journal), staging
   /// lies in plan.folder (made if need be) and is named after `id`. `round` > 1 goes on with what
   /// earlier rounds delivered; a new choice within a round takes the place of the old one. Ranges
-  /// that the journal claims are believed if they were written since this boot of the machine, else
-  /// they are lacking until recheck_step() found them good.
+  /// that the journal claims are believed if they were written since this boot of the machine into
+  /// files that nobody touched since the last run; else they are lacking until recheck_step() found
+  /// them good. A record that is damaged is an error that says so
+  /// (std::errc::state_not_recoverable); a damaged journal only makes ranges lacking or suspect.
   static Result<std::shared_ptr<Intake>> open(const std::string& record,
                                               const protocol::OfferId& id, const LandingPlan& plan,
                                               std::uint64_t round);
@@ -61,9 +63,11 @@ class Intake {
   virtual std::optional<protocol::Range> take_within(protocol::Range hole) = 0;
   /// Quick. A range that was taken and not stored is lacking again.
   virtual void give_back(protocol::Range range) = 0;
+  /// Quick. Whether this round has been delivered, by an earlier run perhaps.
+  virtual bool round_over() const = 0;
   /// Quick. Whether every chosen byte is stored, failed or gone, and nothing waits to be re-hashed.
   virtual bool all_here() const = 0;
-  /// Re-hashes one range that was claimed before this boot: here if it is good, else lacking. False
+  /// Re-hashes one range that is claimed and not believed: here if it is good, else lacking. False
   /// when nothing is left to re-hash. For a pool thread, beside everything else.
   virtual bool recheck_step() = 0;
   virtual Progress progress() const = 0;  ///< quick
@@ -89,13 +93,29 @@ class Intake {
   /// entry.
   virtual Result<void> gone(std::uint64_t entry, protocol::Range asked, const std::string& why) = 0;
 
-  /// A crash of the program after this loses nothing that was stored before. (Nor without it: what
-  /// store() returned from is in the journal.)
+  struct Claim {
+    protocol::Range range;
+    protocol::Digest digest;
+  };
+  /// What the giver should be asked (`check`) before the rest is trusted to be of the same files:
+  /// ranges that an earlier run stored, of files that were here in part when this was opened (holes
+  /// apart), each once. Nothing when none is left. Blocks on the disk, and for as long as
+  /// recheck_step() has anything to do; one thread, beside everything else but deliver().
+  virtual std::optional<Claim> next_claim() = 0;
+  /// The giver's file differs there: of the files that were here in part and that overlap the range
+  /// nothing is here any more, all of it is lacking. Beside everything else but deliver().
+  virtual Result<void> differs(protocol::Range range) = 0;
+
+  /// For an orderly end, when nobody stores any more: the next run can tell what is touched from
+  /// now on. A crash loses nothing without it: what store() returned from is in the journal.
   virtual Result<void> flush() = 0;
   /// all_here() holds: folders get their modes and times, everything its final name by the plan's
   /// clash rule, links, empty files and empty folders too. An entry that cannot get it fails by
   /// name; the rest is delivered. An error is the disk's; calling it again, after a crash too, goes
-  /// on. Nothing may be stored meanwhile.
+  /// on. Nothing may be stored meanwhile. EAGAIN: somebody changed what lay in staging; what of it
+  /// is lacking now is to be taken, the rest re-hashed (recheck_step()). With plan.durable all of
+  /// it is on the disk when this returns; files of which the disk said that they did not get there
+  /// are lacking after the error (all_here() is false), to be taken and stored anew.
   virtual Result<Delivered> deliver() = 0;
   /// Removes staging and journal: only what this transfer made. With `keep`, complete files (and
   /// links) are delivered first; delivered() tells which. Nothing else may be called after it.

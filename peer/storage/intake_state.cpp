@@ -141,17 +141,25 @@ std::string IntakeState::final_name(const PlacedEntry& root, std::uint32_t n) co
   return numbered_name(wished_name(root), n, root.entry.kind == Kind::folder);
 }
 
-bool IntakeState::still_there(const PlacedEntry& root, const RootMark& mark) const {
+Result<bool> IntakeState::still_there(const PlacedEntry& root, const RootMark& mark) const {
   if (!staging) return false;
-  const auto st = staging->destination().stat(final_name(root, mark.number));
-  if (!st || st->st_ino != mark.inode) return false;
+  const std::string name = final_name(root, mark.number);
+  auto there = staging->destination().has(name);
+  if (!there || !*there) return there;
+  const auto st = staging->destination().stat(name);
+  if (!st) return st.error();
+  if (st->st_ino != mark.inode) return false;
   return mark.boot != journal->boot() || st->st_dev == mark.device;
 }
 
-bool IntakeState::moved_already(const PlacedEntry& root) const {
+Result<bool> IntakeState::moved_already(const PlacedEntry& root) const {
   const RootMark* mark = roots.find(root.index);
   if (!mark || mark->merging || mark->round != static_cast<std::uint32_t>(round)) return false;
-  return still_there(root, *mark) && !staging->tree().stat(root.entry.path);
+  auto there = still_there(root, *mark);
+  if (!there || !*there) return there;
+  auto staged = staging->tree().has(root.entry.path);
+  if (!staged) return staged;
+  return !*staged;
 }
 
 void IntakeState::forget_bytes(const PlacedEntry& entry) {
@@ -165,6 +173,53 @@ void IntakeState::forget_bytes(const PlacedEntry& entry) {
   }
   chosen_bytes -= entry.entry.size;
   --chosen_files;
+}
+
+Result<void> IntakeState::lose(const PlacedEntry& file) {
+  if (marks.settled(file.index) || !holdings.knows(file.range())) return {};
+  if (holdings.lose(file.range())) --have_files;
+  in_part.remove(file.range());
+  auto noted = journal->append(
+      JournalRecord::of(JournalRecord::Type::dropped, file.offset, file.entry.size));
+  StagedTree tree(*staging);
+  auto removed = tree.remove(file);
+  return noted ? std::move(removed) : std::move(noted);
+}
+
+Result<void> IntakeState::suspect(const PlacedEntry& file) {
+  if (!holdings.suspect(file.range())) return {};
+  --have_files;
+  {
+    const std::lock_guard lock(doubts_mutex);
+    doubted.remove(file.range());
+  }
+  return note_suspect(file.range());
+}
+
+Result<void> IntakeState::note_suspect(Range range) const {
+  return journal->append(
+      JournalRecord::of(JournalRecord::Type::suspect, range.begin, range.length()));
+}
+
+void IntakeState::add_zeros(Range hole) {
+  const std::lock_guard lock(doubts_mutex);
+  zeros.add(hole);
+}
+
+RangeSet IntakeState::zeros_of(const PlacedEntry& file) const {
+  const std::lock_guard lock(doubts_mutex);
+  return zeros.intersection(file.range());
+}
+
+void IntakeState::completed(const PlacedEntry& file, bool unbroken) {
+  const std::lock_guard lock(doubts_mutex);
+  zeros.remove(file.range());
+  if (!unbroken) doubted.add(file.range());
+}
+
+bool IntakeState::is_doubted(const PlacedEntry& file) const {
+  const std::lock_guard lock(doubts_mutex);
+  return doubted.intersects(file.range());
 }
 
 Result<void> IntakeState::fail(const PlacedEntry& entry, const std::string& why) {
@@ -191,10 +246,19 @@ Result<bool> is_same(const protocol::Entry& entry, const Folder& parent, std::st
     case Kind::link: {
       if (!S_ISLNK(st.st_mode)) return false;
       auto target = parent.link_target(name);
-      return target && *target == entry.target;
+      if (!target) return std::move(target).error();
+      return *target == entry.target;
     }
   }
   return false;
+}
+
+Result<bool> has_same(const protocol::Entry& entry, const Folder& parent, std::string_view name) {
+  auto there = parent.has(name);
+  if (!there || !*there) return there;
+  const auto st = parent.stat(name);
+  if (!st) return st.error();
+  return is_same(entry, parent, name, *st);
 }
 
 std::string reason_of(const Error& error) { return error.code.message(); }

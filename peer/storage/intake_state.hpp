@@ -5,6 +5,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <shared_mutex>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "storage/holdings.hpp"
 #include "storage/intake.hpp"
 #include "storage/journal.hpp"
+#include "storage/new_names.hpp"
 #include "storage/review.hpp"
 #include "storage/staging.hpp"
 
@@ -95,6 +97,24 @@ struct RoundEnd {
   bool complete = false;
 };
 
+/// Blocks are stored side by side; what was stored is taken back alone. Who waits for that goes
+/// before those who come to store later.
+class StoreGate {
+ public:
+  std::shared_lock<std::shared_mutex> side_by_side() {
+    const std::lock_guard turn(turn_);
+    return std::shared_lock(all_);
+  }
+  std::unique_lock<std::shared_mutex> alone() {
+    const std::lock_guard turn(turn_);
+    return std::unique_lock(all_);
+  }
+
+ private:
+  std::mutex turn_;
+  std::shared_mutex all_;
+};
+
 inline constexpr std::size_t kMaxRootsNamed = 20;  ///< in Intake::Delivered
 
 struct IntakeState {
@@ -105,7 +125,14 @@ struct IntakeState {
   Folder record;
   std::unique_ptr<Journal> journal;
   std::unique_ptr<Staging> staging;  ///< null once the round has ended
+  StoreGate gate;
   Holdings holdings;
+  /// Files that were claimed in part when this was opened, or not believed, less what differs() has
+  /// taken back. Changed with the gate held alone, read beside it.
+  protocol::RangeSet in_part;
+  /// Files of which re-hashing has found all that was claimed: their times tell nothing more.
+  /// Changed by Recheck, read while nothing is re-hashed.
+  protocol::RangeSet proven;
   EntryMarks marks;
   RootMarks roots;
   std::optional<RoundEnd> ended;
@@ -116,30 +143,52 @@ struct IntakeState {
   std::uint64_t delivered_files = 0;
   std::uint64_t delivered_bytes = 0;
   std::vector<std::string> delivered_roots;  ///< absolute, the first kMaxRootsNamed
+  NewNames new_names;                        ///< for plan.durable
 
   std::atomic<std::uint64_t> chosen_bytes{0};
   std::atomic<std::uint64_t> chosen_files{0};
   std::atomic<std::uint64_t> have_files{0};
+
+  // Of files that are not whole yet, the holes in them; and whole ones that looked as if somebody
+  // had been at them.
+  mutable std::mutex doubts_mutex;
+  protocol::RangeSet zeros;
+  protocol::RangeSet doubted;
 
   /// The name that a root wants here.
   std::string wished_name(const PlacedEntry& root) const;
   /// The name numbered `n`.
   std::string final_name(const PlacedEntry& root, std::uint32_t n) const;
   /// Whether what the mark tells of is still under its name.
-  bool still_there(const PlacedEntry& root, const RootMark& mark) const;
+  Result<bool> still_there(const PlacedEntry& root, const RootMark& mark) const;
   /// Whether the root was moved whole in this round, before the program ended.
-  bool moved_already(const PlacedEntry& root) const;
+  Result<bool> moved_already(const PlacedEntry& root) const;
 
   /// One entry cannot be stored here: named, nothing of it is lacking any more.
   Result<void> fail(const PlacedEntry& entry, const std::string& why);
   /// As fail() for errors that are the entry's own; other errors are handed back.
   Result<void> fail_or_return(const PlacedEntry& entry, Error error);
   void forget_bytes(const PlacedEntry& entry);
+  /// What was stored of this file cannot be believed: removed, all of it lacking again. Nothing is
+  /// stored meanwhile. Does nothing to a file that is settled.
+  Result<void> lose(const PlacedEntry& file);
+  /// A whole file that somebody may have changed: to be re-hashed before it counts as here again.
+  Result<void> suspect(const PlacedEntry& file);
+  Result<void> note_suspect(protocol::Range range) const;  ///< in the journal only
+
+  void add_zeros(protocol::Range hole);
+  protocol::RangeSet zeros_of(const PlacedEntry& file) const;
+  /// It is whole: its holes need not be known any more.
+  void completed(const PlacedEntry& file, bool unbroken);
+  bool is_doubted(const PlacedEntry& file) const;
 };
 
 /// Whether what stands at `st` is this entry as offered: kind, size and mtime (a link: its target).
 Result<bool> is_same(const protocol::Entry& entry, const Folder& parent, std::string_view name,
                      const struct stat& st);
+
+/// The same of what bears `name`; false when nothing does.
+Result<bool> has_same(const protocol::Entry& entry, const Folder& parent, std::string_view name);
 
 /// Why an error of one entry, for people: "permission denied".
 std::string reason_of(const Error& error);

@@ -31,6 +31,9 @@ struct JournalRecord {
     merging,     ///< root entry a is being merged into the root numbered aux, else as `root`
     delivered,   ///< entries a to b have their final names
     round_done,  ///< round a ended; b files, in rest bytes, failed, gone, complete
+    suspect,     ///< what was claimed of the range a, length b is to be re-hashed
+    opened,      ///< a run began to look at staging; a and b are for storage/touched.hpp
+    surveyed,    ///< it has noted here all that it found lost or suspect
   };
   Type type = Type::stored;
   std::uint32_t aux = 0;
@@ -49,14 +52,18 @@ struct JournalRecord {
   void set_number(std::size_t i, std::uint64_t value);
 };
 
+/// When a file was last written to, in nanoseconds: its mtime, which a new link or mode leaves as
+/// it is, but nothing that somebody set ahead.
+std::int64_t write_time(const struct stat& st);
+
 /// A hash of the kernel's boot id: the same until the machine starts again.
 std::uint64_t current_boot();
 
 /// The append-only journal of a transfer: records of one size, each with a checksum. A record is
 /// written by one write(2) as soon as it is appended, so a crash of the program loses none; the
 /// caller appends only after the data is written. A torn end and damaged records are passed over. A
-/// file of another version or without our header counts as empty and is begun anew. Native byte
-/// order: it never leaves the machine. Thread-safe.
+/// file of another version or without our header counts as empty and is begun anew; what is no file
+/// at all gives way to one. Native byte order: it never leaves the machine. Thread-safe.
 class Journal {
  public:
   static constexpr std::size_t kRecordBytes = 96;
@@ -65,6 +72,17 @@ class Journal {
   static Result<std::unique_ptr<Journal>> open(const Folder& record,
                                                std::uint64_t boot = current_boot());
   std::uint64_t boot() const { return boot_; }
+  int fd() const { return fd_.get(); }
+  /// The journal's write_time() before open() wrote anything; 0 if it was made or begun anew.
+  std::int64_t last_written() const { return last_written_; }
+  /// From now on each append sets the times of this file too. For a staging folder on another file
+  /// system, whose times are another machine's perhaps.
+  void set_witness(Fd file) { witness_ = std::move(file); }
+  /// Sets the times of the journal, or its witness, to now, which is behind those of all files
+  /// written before. Waits for the next tick of the clock if need be.
+  void mark_time();
+  /// What was appended is on the disk.
+  Result<void> sync();
 
   /// With this boot filled in. On an error nothing was appended.
   Result<void> append(JournalRecord record);
@@ -89,14 +107,16 @@ class Journal {
   };
 
  private:
-  Journal(Fd fd, std::uint64_t end, std::uint64_t boot)
-      : fd_(std::move(fd)), end_(end), boot_(boot) {}
+  Journal(Fd fd, std::uint64_t end, std::uint64_t boot, std::int64_t last_written)
+      : fd_(std::move(fd)), end_(end), boot_(boot), last_written_(last_written) {}
   Result<void> append(std::span<const std::byte> bytes);  ///< of whole records
 
   Fd fd_;
   mutable std::mutex mutex_;
   std::uint64_t end_;  ///< where the next record goes
   std::uint64_t boot_;
+  std::int64_t last_written_;
+  Fd witness_;
 };
 
 }  // namespace peer::storage

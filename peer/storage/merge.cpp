@@ -10,6 +10,7 @@
 #include "protocol/path.hpp"
 #include "storage/chooser.hpp"
 #include "storage/disk_error.hpp"
+#include "storage/durable.hpp"
 #include "storage/final_name.hpp"
 #include "storage/furnish.hpp"
 #include "storage/staged_tree.hpp"
@@ -107,7 +108,9 @@ class Merge {
     }
     if (!is_errno(st.error().code, ENOENT))
       return fail_folder(entry, wanted, std::move(st).error());
-    if (!s_.staging->tree().stat(entry.entry.path)) return {};
+    auto staged = s_.staging->tree().has(entry.entry.path);
+    if (!staged) return std::move(staged).error();
+    if (!*staged) return {};
     auto behind = end_of(entry);
     if (!behind) return std::move(behind).error();
     auto moved = move_folder(s_, entry, *behind, **parent, last_part(to));
@@ -115,7 +118,7 @@ class Merge {
     from_.forget();
     moved_ = entry.entry.path;
     if (wanted) tally_.add(entry);
-    return {};
+    return note_moved(s_, entry, *behind, to);
   }
 
   Result<void> file(const PlacedEntry& entry) {
@@ -124,11 +127,17 @@ class Merge {
     if (!parent) return s_.fail_or_return(entry, std::move(parent).error());
     const auto name = last_part(entry.entry.path);
     auto from = from_.at(parent_of(entry.entry.path));
-    if (!from || !(*from)->stat(name)) {
+    if (!from && !is_errno(from.error().code, ENOENT) && !is_entry_error(from.error().code))
+      return std::move(from).error();
+    auto staged = Result<bool>(false);
+    if (from) staged = (*from)->has(name);
+    if (!staged) return std::move(staged).error();
+    if (!*staged) {
       // Placed before the program ended in the middle of this, or lost.
-      const auto st = (*parent)->stat(last_part(to));
-      const auto same = st ? is_same(entry.entry, **parent, last_part(to), *st) : false;
-      if (!same || !*same) return s_.fail(entry, "it was lost from the staging folder");
+      auto same = has_same(entry.entry, **parent, last_part(to));
+      if (!same) return std::move(same).error();
+      if (!*same) return s_.fail(entry, "it was lost from the staging folder");
+      s_.new_names.add_all();
       tally_.add(entry);
       return {};
     }
@@ -139,6 +148,7 @@ class Merge {
       return s_.fail_or_return(entry, std::move(placed).error());
     }
     if (*placed == Placed::placed) {
+      s_.new_names.add(parent_of(to));
       tally_.add(entry);
     } else {
       s_.marks.there(entry.index);
@@ -224,7 +234,8 @@ Result<Placed> place_file(const protocol::Entry& entry, const Folder& from,
       return st.error();
     }
     const auto same = is_same(entry, to, to_name, *st);
-    if (placing.own && same && *same) {
+    if (!same) return same.error();
+    if (placing.own && *same) {
       auto removed = from.remove_file(from_name);
       if (!removed) return std::move(removed).error();
       return Placed::placed;
@@ -235,7 +246,7 @@ Result<Placed> place_file(const protocol::Entry& entry, const Folder& from,
     }
     if (S_ISDIR(st->st_mode)) return errno_error("replace", to_name, EISDIR);
     if (placing.rule == OnClash::skip) return Placed::stays;
-    if (placing.rule == OnClash::update && same && *same) return Placed::stays;
+    if (placing.rule == OnClash::update && *same) return Placed::stays;
     auto over = from.rename_over(from_name, to, to_name);
     if (!over) return std::move(over).error();
     return Placed::placed;

@@ -23,6 +23,7 @@ bool Recheck::step() {
     tree_.emplace(*s_.staging);
     cursor_ = s_.catalogue->cursor();
   }
+  const auto beside = s_.gate.side_by_side();
   for (JournalRecord record;;) {
     auto more = reader_->next(record);
     if (!more || !*more) break;
@@ -42,6 +43,12 @@ bool Recheck::step() {
   over_ = true;
   buffer_ = {};
   return false;
+}
+
+void Recheck::begin_again() {
+  const std::lock_guard lock(mutex_);
+  reader_.reset();
+  over_ = false;
 }
 
 bool Recheck::read(const PlacedEntry& file, std::uint64_t at, std::span<std::byte> out) {
@@ -89,6 +96,15 @@ bool Recheck::is_hole(const JournalRecord& record) {
   return static_cast<std::uint64_t>(data) >= begin + record.b;
 }
 
+/// Mode and time may not have reached the disk when its bytes did.
+Result<void> Recheck::complete(const PlacedEntry& file) {
+  auto done = tree_->complete(file);
+  if (!done) return done;
+  s_.proven.add(file.range());
+  ++s_.have_files;
+  return {};
+}
+
 Result<void> Recheck::keep(const JournalRecord& record, const protocol::RangeSet& parts) {
   const Range range = record.range();
   std::vector<PlacedEntry> edges;
@@ -104,20 +120,31 @@ Result<void> Recheck::keep(const JournalRecord& record, const protocol::RangeSet
       edges.push_back(entry);
       edge_ranges.push_back(entry.range());
     } else if (parts.contains(entry.range())) {
-      // Mode and time may not have reached the disk when its bytes did.
-      auto done = tree_->complete(entry);
+      auto done = complete(entry);
       if (!done) return done;
-      ++s_.have_files;
     }
   }
   const auto whole = s_.holdings.rehashed(parts, edge_ranges);
   for (std::size_t i = 0; i < edges.size(); ++i) {
     if (!whole[i]) continue;
-    auto done = tree_->complete(edges[i]);
+    auto done = complete(edges[i]);
     if (!done) return done;
-    ++s_.have_files;
   }
-  auto noted = s_.journal->append(record);
+  // Only of what was suspect is it known that its files are complete.
+  std::vector<JournalRecord> records;
+  for (const Range& part : parts.view()) {
+    if (record.type == Type::zeros) {
+      records.push_back(JournalRecord::of(Type::zeros, part.begin, part.length()));
+    } else if (part == range) {
+      records.push_back(record);
+    } else {
+      const auto bytes =
+          std::span(buffer_).subspan(static_cast<std::size_t>(part.begin - range.begin),
+                                     static_cast<std::size_t>(part.length()));
+      records.push_back(JournalRecord::stored(part, digest_of(record.digest().kind, bytes)));
+    }
+  }
+  auto noted = s_.journal->append(std::move(records));
   if (!noted) return noted;
   s_.holdings.settled_rehashed(parts);
   return {};

@@ -12,17 +12,20 @@
 
 namespace peer::storage {
 
-/// Re-hashes what the journal claims from before this start of the machine. Runs beside the
-/// writers; any thread, one at a time.
+/// Re-hashes what the journal claims from before this start of the machine, or of files that
+/// somebody touched. Runs beside the writers; any thread, one at a time.
 class Recheck {
  public:
   explicit Recheck(IntakeState& state) : s_(state) {}
   /// One range of the journal. False when none is left: what was not found good is lacking again.
   bool step();
+  /// There is more to re-hash: step() begins again.
+  void begin_again();
 
  private:
   bool is_good(const JournalRecord& record);
   bool is_hole(const JournalRecord& record);
+  Result<void> complete(const PlacedEntry& file);
   Result<void> keep(const JournalRecord& record, const protocol::RangeSet& parts);
   bool read(const PlacedEntry& file, std::uint64_t at, std::span<std::byte> out);
 

@@ -104,7 +104,8 @@ Result<void> WindowReader::load(std::uint64_t offset, std::size_t length) {
 }
 
 Error damaged(const std::string& shown) {
-  return Error(std::make_error_code(std::errc::io_error), base::quoted(shown) + " is damaged");
+  return Error(std::make_error_code(std::errc::state_not_recoverable),
+               base::quoted(shown) + " is damaged");
 }
 
 }  // namespace peer::storage

@@ -61,7 +61,7 @@ class WindowReader {
   WindowReader(int fd, std::uint64_t size, std::string shown)
       : fd_(fd), size_(size), shown_(std::move(shown)) {}
 
-  /// `length` bytes at `offset`, valid until the next call. Past the end the file is damaged (EIO).
+  /// `length` bytes at `offset`, valid until the next call. Past the end the file is damaged().
   Result<const std::byte*> view(std::uint64_t offset, std::size_t length);
 
  private:
@@ -77,7 +77,7 @@ class WindowReader {
   std::size_t window_ = kFirstWindowBytes;
 };
 
-/// "‘x/catalogue’ is damaged".
+/// "‘x/catalogue’ is damaged": std::errc::state_not_recoverable.
 Error damaged(const std::string& shown);
 
 }  // namespace peer::storage

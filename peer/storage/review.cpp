@@ -1,9 +1,7 @@
 #include "storage/review.hpp"
 
-#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -87,7 +85,7 @@ class Reviewing {
   Result<void> look_at_folder() {
     const std::string place = nearest_existing(plan_.folder);
     review_.folder_exists = place == plan_.folder;
-    review_.folder_writable = ::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) == 0;
+    review_.folder_writable = takes_files(plan_.folder);
     struct statvfs space {};
     if (::statvfs(place.c_str(), &space) != 0)
       return errno_error("ask for free space in", place, errno);

@@ -22,6 +22,7 @@ struct LandingPlan {
   std::string as;      ///< new name of the root, for offers with one root
   OnClash on_clash = OnClash::rename;
   Selection selection;
+  bool durable = false;  ///< delivered is what is on the disk, not only in the machine's memory
 };
 
 /// What a person is shown before deciding, for one plan. Blocking (stats what is there); memory

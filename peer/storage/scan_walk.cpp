@@ -10,6 +10,7 @@
 #include <cerrno>
 
 #include "storage/beneath.hpp"
+#include "storage/final_name.hpp"
 
 namespace peer::storage {
 namespace {
@@ -44,9 +45,7 @@ void name_in(std::vector<LeftOut>& list, std::uint64_t& count, const std::string
   if (++count <= kNamed) list.push_back({path, std::string(why)});
 }
 
-SourceStamp stamp_of(const struct stat& st) {
-  return {st.st_dev, st.st_ino, nanoseconds(st.st_ctim)};
-}
+SourceStamp stamp_of(const struct stat& st) { return {st.st_ino, nanoseconds(st.st_ctim)}; }
 
 bool is_same(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -161,6 +160,7 @@ Result<void> ScanWalk::look_at(const char* name, unsigned char type) {
 /// Goes on in a folder that was just opened at path_; errno tells why if it was not.
 Result<void> ScanWalk::enter(Fd folder) {
   if (!folder) return lost(errno);
+  if (is_staging_name(last_part(path_))) return leave_out("a transfer is under way in it");
   Level level{};
   if (::fstat(folder.get(), &level.st) != 0) return lost(errno);
   if (is_own(level.st)) return leave_out(kOwnState);

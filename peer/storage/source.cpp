@@ -123,7 +123,9 @@ class FileReader final : public Source::Reader {
     Hasher hasher(digest.kind);
     std::vector<std::byte> buffer(
         static_cast<std::size_t>(std::clamp<std::uint64_t>(length, 1, kCheckBytes)));
-    for (const auto end = offset + length; offset < end;) {
+    const auto begin = offset;
+    const auto end = offset + length;
+    while (offset < end) {
       auto piece = read(offset, end - offset, buffer);
       if (!piece) return std::move(piece).error();
       if (piece->kind == Piece::Kind::gone) return false;
@@ -134,10 +136,25 @@ class FileReader final : public Source::Reader {
       hasher.add({buffer.data(), static_cast<std::size_t>(piece->length)});
       offset += piece->length;
     }
-    return hasher.finish() == digest;
+    if (hasher.finish() == digest) return true;
+    auto marked = mark_changed(begin, end);
+    if (!marked) return std::move(marked).error();
+    return false;
   }
 
  private:
+  Result<void> mark_changed(std::uint64_t begin, std::uint64_t end) {
+    const auto cursor = shared_->catalogue->cursor();
+    if (auto r = cursor->to_offset(begin); !r) return r;
+    for (PlacedEntry entry;;) {
+      auto more = cursor->next(entry);
+      if (!more) return std::move(more).error();
+      if (!*more || entry.offset >= end) return {};
+      if (entry.entry.kind == protocol::Kind::file && entry.entry.size > 0)
+        shared_->lost.add(entry.index, Lost::changed);
+    }
+  }
+
   static Piece data(std::uint64_t length) {
     Piece piece;
     piece.length = length;

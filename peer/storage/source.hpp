@@ -45,6 +45,9 @@ class Source {
     virtual Result<std::size_t> read_manifest(std::uint64_t offset,
                                               std::span<std::byte> buffer) = 0;
     /// For `check`: whether this range still has this digest and its files are those of the record.
+    /// The digest is one that the taker got from us: if another one is found the files of this
+    /// range are not those that were offered, whatever their size and times say, and are gone for
+    /// good.
     virtual Result<bool> still_has(std::uint64_t offset, std::uint64_t length,
                                    const protocol::Digest& digest) = 0;
   };

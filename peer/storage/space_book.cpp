@@ -1,7 +1,9 @@
 #include "storage/space_book.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <map>
@@ -45,6 +47,16 @@ bool SpaceBook::reserve(const protocol::OfferId& id, const std::string& folder, 
   return true;
 }
 
+std::uint64_t SpaceBook::promised(const std::string& folder) const {
+  struct stat st {};
+  if (::stat(nearest_existing(folder).c_str(), &st) != 0) return 0;
+  const std::lock_guard lock(impl_->mutex);
+  std::uint64_t sum = 0;
+  for (const auto& [id, promise] : impl_->promises)
+    if (promise.device == st.st_dev) sum += promise.bytes;
+  return sum;
+}
+
 void SpaceBook::update(const protocol::OfferId& id, std::uint64_t bytes_left) {
   const std::lock_guard lock(impl_->mutex);
   const auto found = impl_->promises.find(id);
@@ -67,6 +79,14 @@ std::string nearest_existing(const std::string& path) {
     if (slash == 0) return "/";
     place.resize(slash);
   }
+}
+
+bool takes_files(const std::string& folder) {
+  const std::string place = nearest_existing(folder);
+  if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return false;
+  const auto slash = folder.find('/', place == "/" ? 1 : place.size() + 1);
+  struct stat in_the_way {};
+  return place == folder || ::lstat(folder.substr(0, slash).c_str(), &in_the_way) != 0;
 }
 
 }  // namespace peer::storage

@@ -16,6 +16,8 @@ class SpaceBook {
   /// much. A promise made to the same transfer before is replaced. `folder` need not exist yet.
   bool reserve(const protocol::OfferId& id, const std::string& folder, std::uint64_t bytes,
                std::uint64_t& missing);
+  /// To all transfers that write into the file system of `folder`.
+  std::uint64_t promised(const std::string& folder) const;
   /// What remains promised to a transfer as it writes.
   void update(const protocol::OfferId& id, std::uint64_t bytes_left);
   void release(const protocol::OfferId& id);
@@ -29,5 +31,8 @@ class SpaceBook {
 
 /// The path, or the nearest folder above it that exists. For questions about its file system.
 std::string nearest_existing(const std::string& path);
+
+/// Whether files can be put there now; what is not there yet, whether it can be made. Blocking.
+bool takes_files(const std::string& folder);
 
 }  // namespace peer::storage

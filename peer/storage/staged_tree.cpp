@@ -14,11 +14,14 @@
 #include "protocol/path.hpp"
 #include "storage/disk_error.hpp"
 #include "storage/final_name.hpp"
+#include "storage/sync.hpp"
 
 namespace peer::storage {
 namespace {
 
 using protocol::Entry;
+
+constexpr std::uint64_t kWritebackBytes = 256 * 1024;  ///< pieces from here on go to the disk early
 
 /// The last part of a path, which ends where the string does: good for a system call.
 const char* name_of(const std::string& path) { return last_part(path).data(); }
@@ -117,6 +120,15 @@ Result<void> set_mtime(int fd, std::int64_t mtime, std::string_view path) {
 
 std::int64_t mtime_of(const struct stat& st) { return nanoseconds(st.st_mtim); }
 
+bool has_mtime(const struct stat& st, std::int64_t mtime) {
+  constexpr std::int64_t kCoarsest = 2'000'000'000;
+  const auto has = mtime_of(st);
+  if (has == mtime) return true;
+  std::int64_t apart = 0;
+  return st.st_mtim.tv_nsec == 0 && !__builtin_sub_overflow(has, mtime, &apart) &&
+         apart > -kCoarsest && apart < kCoarsest;
+}
+
 Result<void> StagedTree::write_whole(const Entry& entry, std::span<const std::byte> bytes) {
   auto parent = folders_.make(protocol::parent_of(entry.path));
   if (!parent) return std::move(parent).error();
@@ -127,15 +139,21 @@ Result<void> StagedTree::write_whole(const Entry& entry, std::span<const std::by
   };
   Fd fd = create();
   if (!fd && errno == EEXIST) {  // of a write that was cut off
-    if (::unlinkat((*parent)->fd(), name, 0) != 0) return errno_error("remove", entry.path, errno);
+    auto removed = (*parent)->remove_tree(name);
+    if (!removed) return removed;
     fd = create();
   }
   if (!fd) return errno_error("create", entry.path, errno);
   auto written = write_all(fd.get(), bytes, 0, entry.path);
   if (!written) return written;
+  write_back(fd.get(), 0, bytes.size());
   auto timed = set_mtime(fd.get(), entry.mtime, entry.path);
   if (!timed) return timed;
   return close_file(std::move(fd), entry.path);
+}
+
+void StagedTree::write_back(int fd, std::uint64_t at, std::uint64_t length) const {
+  if (durable_ && length >= kWritebackBytes) begin_writeback(fd, at, length);
 }
 
 Result<Fd> StagedTree::open_to_write(const Entry& entry) {
@@ -148,6 +166,11 @@ Result<Fd> StagedTree::open_to_write(const Entry& entry) {
   };
   Fd fd = open();
   if (!fd && errno == EACCES && make_accessible(**parent, name)) fd = open();
+  if (!fd && (errno == ELOOP || errno == EISDIR || errno == ENXIO)) {  // link, folder, pipe
+    auto removed = (*parent)->remove_tree(name);
+    if (!removed) return std::move(removed).error();
+    fd = open();
+  }
   if (!fd) return errno_error("open", entry.path, errno);
   struct stat st {};
   if (::fstat(fd.get(), &st) != 0) return errno_error("look at", entry.path, errno);
@@ -169,7 +192,9 @@ Result<void> StagedTree::write_part(const PlacedEntry& file, std::uint64_t at,
                                     std::span<const std::byte> bytes) {
   auto fd = kept_open(file);
   if (!fd) return std::move(fd).error();
-  return write_all((*fd)->get(), bytes, at, file.entry.path);
+  auto written = write_all((*fd)->get(), bytes, at, file.entry.path);
+  if (written) write_back((*fd)->get(), at, bytes.size());
+  return written;
 }
 
 Result<void> StagedTree::write_zeros(const PlacedEntry& file, std::uint64_t at,
@@ -197,6 +222,29 @@ Result<void> StagedTree::write_zeros(const PlacedEntry& file, std::uint64_t at,
     if (!written) return written;
   }
   return {};
+}
+
+Result<bool> StagedTree::is_unbroken(const PlacedEntry& file, const protocol::RangeSet& zeros) {
+  auto fd = open_to_read(file.entry.path);
+  if (!fd) return std::move(fd).error();
+  if (!*fd) return false;
+  struct stat st {};
+  if (::fstat((*fd)->get(), &st) != 0) return errno_error("look at", file.entry.path, errno);
+  if (const auto kept = staging_.opened(file.index)) {
+    struct stat written {};
+    if (::fstat(kept->get(), &written) != 0) return errno_error("look at", file.entry.path, errno);
+    if (written.st_ino != st.st_ino || written.st_dev != st.st_dev) return false;
+  }
+  const auto size = std::min(static_cast<std::uint64_t>(st.st_size), file.entry.size);
+  for (std::uint64_t at = 0; at < size;) {
+    const auto hole = ::lseek((*fd)->get(), static_cast<off_t>(at), SEEK_HOLE);
+    if (hole < 0 || static_cast<std::uint64_t>(hole) >= size) break;  // or none can be told
+    const auto data = ::lseek((*fd)->get(), hole, SEEK_DATA);
+    at = data < 0 ? size : std::min(static_cast<std::uint64_t>(data), size);
+    const auto begin = file.offset + static_cast<std::uint64_t>(hole);
+    if (!zeros.contains({begin, file.offset + at})) return false;
+  }
+  return size == file.entry.size || zeros.contains({file.offset + size, file.range().end});
 }
 
 Result<void> StagedTree::complete(const PlacedEntry& file) {

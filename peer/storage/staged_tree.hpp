@@ -11,6 +11,7 @@
 #include <string_view>
 
 #include "protocol/manifest.hpp"
+#include "protocol/ranges.hpp"
 #include "protocol/result.hpp"
 #include "storage/catalogue.hpp"
 #include "storage/folder.hpp"
@@ -39,12 +40,17 @@ class FolderCache {
 Result<Fd> open_for_attributes(const Folder& parent, std::string_view name);
 Result<void> set_mtime(int fd, std::int64_t mtime, std::string_view path);
 std::int64_t mtime_of(const struct stat& st);
+/// Whether it bears this mtime, to two seconds where the file system has whole seconds only.
+bool has_mtime(const struct stat& st, std::int64_t mtime);
 
 /// The tree in staging, as one thread writes it. Paths are those of the manifest. Everything is
-/// 0600/0700 until it is whole. Files whole at once are made anew each time they are written.
+/// 0600/0700 until it is whole. Files whole at once are made anew each time they are written; what
+/// is no file of ours in the place of one gives way. With `durable` the disk begins with large
+/// pieces at once.
 class StagedTree {
  public:
-  explicit StagedTree(Staging& staging) : staging_(staging), folders_(staging.tree()) {}
+  explicit StagedTree(Staging& staging, bool durable = false)
+      : staging_(staging), folders_(staging.tree()), durable_(durable) {}
 
   /// A file with all its bytes, mode and mtime.
   Result<void> write_whole(const protocol::Entry& entry, std::span<const std::byte> bytes);
@@ -53,6 +59,9 @@ class StagedTree {
                           std::span<const std::byte> bytes);
   /// A hole in a file: nothing is written unless other bytes lie there.
   Result<void> write_zeros(const PlacedEntry& file, std::uint64_t at, std::uint64_t length);
+  /// Whether a file whose parts are all written is the one that they were written to, and has no
+  /// holes but `zeros` (as offsets in the stream): nobody removed, replaced or cut it meanwhile.
+  Result<bool> is_unbroken(const PlacedEntry& file, const protocol::RangeSet& zeros);
   /// All its bytes are written: its size (a hole at its end), mode, mtime.
   Result<void> complete(const PlacedEntry& file);
   Result<void> make_folder(std::string_view path);
@@ -65,11 +74,13 @@ class StagedTree {
   Result<void> remove(const PlacedEntry& entry);
 
  private:
+  void write_back(int fd, std::uint64_t at, std::uint64_t length) const;
   Result<Fd> open_to_write(const protocol::Entry& entry);
   Result<std::shared_ptr<const Fd>> kept_open(const PlacedEntry& file);
 
   Staging& staging_;
   FolderCache folders_;
+  bool durable_;
 };
 
 }  // namespace peer::storage

@@ -13,12 +13,14 @@
 #include "base/text.hpp"
 #include "storage/disk_error.hpp"
 #include "storage/final_name.hpp"
+#include "storage/record_file.hpp"
 
 namespace peer::storage {
 namespace {
 
 constexpr std::string_view kFirstLine = "peer staging 1";
 constexpr char kNewFile[] = "staging.new";
+constexpr std::size_t kNoteBytes = 16 * 1024;
 constexpr unsigned kMaxNames = 1000;  ///< `.peer-ID-N` tried before giving up
 
 /// What the record's file `staging` says. inode 0: the folder was about to be made.
@@ -28,13 +30,7 @@ struct Note {
   std::string name;
 };
 
-std::optional<Note> read_note(const Folder& record) {
-  auto fd = record.file(Staging::kFile, O_RDONLY);
-  if (!fd) return std::nullopt;
-  std::string text(16 * 1024, '\0');
-  const auto n = ::read(fd->get(), text.data(), text.size());
-  if (n <= 0) return std::nullopt;
-  text.resize(static_cast<std::size_t>(n));
+std::optional<Note> parse_note(const std::string& text) {
   std::istringstream in(text);
   std::string first, inode, folder, name;
   if (!std::getline(in, first) || first != kFirstLine || !std::getline(in, inode) ||
@@ -46,26 +42,52 @@ std::optional<Note> read_note(const Folder& record) {
   return Note{std::strtoull(inode.c_str(), nullptr, 10), *path, name};
 }
 
+/// In the record, which is ours alone: what is no file in the place of one gives way.
+Result<void> make_way(const Folder& record, const char* name) {
+  const auto st = record.stat(name);
+  return st && !S_ISREG(st->st_mode) ? record.remove_tree(name) : Result<void>();
+}
+
 Result<void> write_note(const Folder& record, const Note& note) {
+  for (const char* name : {kNewFile, Staging::kFile}) {
+    auto made = make_way(record, name);
+    if (!made) return made;
+  }
   std::ostringstream out;
   out << kFirstLine << '\n'
       << note.inode << '\n'
       << base::base64(note.folder) << '\n'
       << note.name << '\n';
   const std::string text = out.str();
-  auto fd = record.file(kNewFile, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-  if (!fd) return std::move(fd).error();
-  const auto n = ::write(fd->get(), text.data(), text.size());
-  if (n != static_cast<ssize_t>(text.size()))
-    return errno_error("write", kNewFile, n < 0 ? errno : ENOSPC);
+  auto file = AppendFile::create(record, kNewFile);
+  if (!file) return std::move(file).error();
+  auto written = file->append(std::as_bytes(std::span(text)));
+  if (written) written = file->flush();
+  if (!written) return written;
   return record.rename_over(kNewFile, record, Staging::kFile);
+}
+
+/// None when there is no note, or it is damaged; what cannot be read now is an error.
+Result<std::optional<Note>> read_note(const Folder& record) {
+  auto fd = record.file(Staging::kFile, O_RDONLY);
+  for (const int number : {ENOENT, ELOOP, EINVAL}) {  // what is no file gives way
+    if (!fd && is_errno(fd.error().code, number)) return std::optional<Note>();
+  }
+  if (!fd) return std::move(fd).error();
+  std::string text(kNoteBytes, '\0');
+  auto n = read_fully(fd->get(), 0, std::as_writable_bytes(std::span(text)), Staging::kFile);
+  if (!n) return std::move(n).error();
+  text.resize(*n);
+  return parse_note(text);
 }
 
 /// Whether the folder that a note names is there and ours. By inode: device numbers change between
 /// starts of the machine.
-bool is_noted(const Folder& destination, const Note& note) {
+Result<bool> is_noted(const Folder& destination, const Note& note) {
   const auto st = destination.stat(note.name);
-  return st && S_ISDIR(st->st_mode) && st->st_ino == note.inode && st->st_uid == ::geteuid();
+  if (!st && is_errno(st.error().code, ENOENT)) return false;
+  if (!st) return st.error();
+  return S_ISDIR(st->st_mode) && st->st_ino == note.inode && st->st_uid == ::geteuid();
 }
 
 /// Makes the staging folder under the first free name, noting before what it will be called so
@@ -94,9 +116,15 @@ Result<Note> make_folder(const Folder& record, const Folder& destination, const 
 
 /// `destination` may be closed: it is gone, and the staging folder with it.
 Result<void> remove_staging(const Folder& record, const Folder& destination, const Note& note) {
-  if (destination && is_noted(destination, note)) {
-    auto removed = destination.remove_tree(note.name);
-    if (!removed) return removed;
+  if (destination && note.inode == 0) {
+    (void)destination.remove_folder(note.name);  // only goes if nothing is in it
+  } else if (destination) {
+    auto ours = is_noted(destination, note);
+    if (!ours) return std::move(ours).error();
+    if (*ours) {
+      auto removed = destination.remove_tree(note.name);
+      if (!removed) return removed;
+    }
   }
   auto forgotten = record.remove_file(Staging::kFile);
   if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
@@ -129,19 +157,22 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   staging->path_ = folder;
   staging->umask_ = current_umask();
 
-  auto note = read_note(record);
+  auto noted = read_note(record);
+  if (!noted) return std::move(noted).error();
+  auto note = std::move(*noted);
   if (note && note->folder != folder) {
-    if (auto old = Folder::open(note->folder); old && is_noted(*old, *note)) {
-      auto removed = old->remove_tree(note->name);
-      if (!removed) return std::move(removed).error();
-    }
+    auto removed = remove_noted(record);
+    if (!removed) return std::move(removed).error();
     note.reset();
   }
   if (note && note->inode == 0) {
     (void)staging->destination_.remove_folder(note->name);  // only goes if nothing is in it
     note.reset();
   }
-  if (!note || !is_noted(staging->destination_, *note)) {
+  auto there = Result<bool>(false);
+  if (note) there = is_noted(staging->destination_, *note);
+  if (!there) return std::move(there).error();
+  if (!*there) {
     auto fresh = journal.append(JournalRecord::of(JournalRecord::Type::fresh, 0, 0));
     if (!fresh) return std::move(fresh).error();
     auto made = make_folder(record, staging->destination_, folder, id);
@@ -156,6 +187,7 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   if (!tree && !is_errno(tree.error().code, EEXIST)) return std::move(tree).error();
   auto opened = own->folder(kTree);
   if (!opened) return std::move(opened).error();
+  staging->own_ = std::move(*own);
   staging->tree_ = std::move(*opened);
   return staging;
 }
@@ -176,16 +208,21 @@ Result<void> Staging::remove() {
     open_.clear();
   }
   const auto note = read_note(record_);
-  if (!note || note->name != name_) return {};
-  return remove_staging(record_, destination_, *note);
+  if (!note) return note.error();
+  if (!*note || (*note)->name != name_) return {};
+  return remove_staging(record_, destination_, **note);
 }
 
 Result<void> Staging::remove_noted(const Folder& record) {
   const auto note = read_note(record);
-  if (!note) return {};
-  auto destination = Folder::open(note->folder);
-  if (!destination) return remove_staging(record, Folder(), *note);
-  return remove_staging(record, *destination, *note);
+  if (!note) return note.error();
+  if (!*note) return {};
+  auto destination = Folder::open((*note)->folder);
+  if (!destination && !is_errno(destination.error().code, ENOENT) &&
+      !is_entry_error(destination.error().code))
+    return destination.error();
+  if (!destination) return remove_staging(record, Folder(), **note);
+  return remove_staging(record, *destination, **note);
 }
 
 std::shared_ptr<const Fd> Staging::opened(std::uint64_t entry) const {

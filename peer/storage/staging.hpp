@@ -20,8 +20,9 @@ namespace peer::storage {
 mode_t current_umask();
 
 /// The hidden folder in the receiving folder where a transfer's tree grows until it gets its final
-/// names: `.peer-ID`, 0700, the tree below `files`. Which one is ours is remembered by name and
-/// inode in the record's file `staging`; what else bears such a name is left alone. Thread-safe.
+/// names: `.peer-ID`, 0700, the tree below `files`, beside it `written` (touched.hpp). Which one is
+/// ours is remembered by name and inode in the record's file `staging`; what else bears such a name
+/// is left alone. Thread-safe.
 class Staging {
  public:
   static constexpr char kFile[] = "staging";  ///< in the record
@@ -34,6 +35,7 @@ class Staging {
                                                const std::string& folder, Journal& journal);
 
   const Folder& destination() const { return destination_; }  ///< the receiving folder
+  const Folder& own() const { return own_; }                  ///< the staging folder
   const Folder& tree() const { return tree_; }
   const std::string& name() const { return name_; }
   bool is_new() const { return new_; }  ///< made by open()
@@ -56,6 +58,7 @@ class Staging {
 
   std::string path_;
   Folder destination_;
+  Folder own_;
   Folder tree_;
   Folder record_;
   std::string name_;

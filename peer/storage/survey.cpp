@@ -8,9 +8,11 @@
 
 #include "protocol/path.hpp"
 #include "storage/chooser.hpp"
+#include "storage/claims.hpp"
 #include "storage/disk_error.hpp"
 #include "storage/final_name.hpp"
 #include "storage/staged_tree.hpp"
+#include "storage/touched.hpp"
 
 namespace peer::storage {
 namespace {
@@ -37,16 +39,8 @@ std::uint64_t hash_of(const LandingPlan& plan) {
   return XXH3_64bits(text.data(), text.size());
 }
 
-/// What the journal claims to be in staging.
-struct Claims {
-  RangeSet now;    ///< written since this start of the machine
-  RangeSet old;    ///< before it: to be re-hashed
-  RangeSet zeros;  ///< of both, holes: nothing was written
-
-  void drop(Range range) {
-    for (RangeSet* set : {&now, &old, &zeros}) set->remove(range);
-  }
-};
+/// What the look of a staged file says of the claims to it.
+enum class Staged : std::uint8_t { good, suspect, lost };
 
 class Survey {
  public:
@@ -67,12 +61,19 @@ class Survey {
     if (s_.staging->is_new()) claims_ = Claims();
     tree_.emplace(*s_.staging);
     destination_.emplace(s_.staging->destination());
+    auto begun = touched_.begin(s_);
+    if (!begun) return begun;
+    if (touched_.anything_may_be()) {
+      auto suspected = suspect({0, s_.catalogue->bytes()});
+      if (!suspected) return suspected;
+    }
     auto noted = note_plan();
     if (!noted) return noted;
     auto walked = walk();
     if (!walked) return walked;
     s_.holdings.begin(std::move(start_));
-    return {};
+    s_.zeros = std::move(claims_.zeros);
+    return s_.journal->append(JournalRecord::of(JournalRecord::Type::surveyed, 0, 0));
   }
 
  private:
@@ -84,10 +85,8 @@ class Survey {
     for (JournalRecord record;;) {
       auto more = reader.next(record);
       if (!more) return std::move(more).error();
-      if (reader.passed_damage()) {  // what took back a claim may be lost: re-hash all
-        claims_.old.add(claims_.now);
-        claims_.now = RangeSet();
-      }
+      // What took back a claim may be lost: re-hash all.
+      if (reader.passed_damage()) claims_.suspect({0, s_.catalogue->bytes()});
       if (!*more) return {};
       take(record);
     }
@@ -105,10 +104,13 @@ class Survey {
       case Type::stored:
       case Type::zeros:
       case Type::dropped:
-        take_range(r);
-        break;
+      case Type::suspect:
       case Type::fresh:
-        claims_ = Claims();
+        claims_.take(r, s_.journal->boot(), s_.catalogue->bytes());
+        break;
+      case Type::opened:
+      case Type::surveyed:
+        touched_.take(r, s_.journal->boot());
         break;
       case Type::plan:
         if (r.a == s_.round) {
@@ -138,14 +140,9 @@ class Survey {
     }
   }
 
-  void take_range(const JournalRecord& r) {
-    const auto all = s_.catalogue->bytes();
-    if (r.a >= all || r.b == 0 || r.b > all - r.a) return;
-    const Range range = r.range();
-    claims_.drop(range);
-    if (r.type == JournalRecord::Type::dropped) return;
-    (r.boot == s_.journal->boot() ? claims_.now : claims_.old).add(range);
-    if (r.type == JournalRecord::Type::zeros) claims_.zeros.add(range);
+  Result<void> suspect(Range range) {
+    claims_.suspect(range);
+    return s_.note_suspect(range);
   }
 
   Result<void> note_plan() {
@@ -173,13 +170,20 @@ class Survey {
 
   Result<void> begin_root(const PlacedEntry& root) {
     const RootMark* mark = s_.roots.find(root.index);
-    const bool known = mark && s_.still_there(root, *mark);
-    moved_ = s_.moved_already(root);
-    merging_ = known && mark->merging && mark->round == static_cast<std::uint32_t>(s_.round);
-    name_ = s_.final_name(root, known ? mark->number : 0);
+    auto known = Result<bool>(false);
+    if (mark) known = s_.still_there(root, *mark);
+    if (!known) return std::move(known).error();
+    auto moved = s_.moved_already(root);
+    if (!moved) return std::move(moved).error();
+    moved_ = *moved;
+    merging_ = *known && mark->merging && mark->round == static_cast<std::uint32_t>(s_.round);
+    name_ = s_.final_name(root, *known ? mark->number : 0);
     root_bytes_ = root.entry.path.size();
-    clashes_ =
-        s_.plan.on_clash != OnClash::rename && !moved_ && s_.staging->destination().stat(name_);
+    auto there = Result<bool>(false);
+    if (s_.plan.on_clash != OnClash::rename && !moved_)
+      there = s_.staging->destination().has(name_);
+    if (!there) return std::move(there).error();
+    clashes_ = *there;
     if (!moved_ || mark->boot == s_.journal->boot()) return {};
     // It got its name just before the machine stopped; its bytes are to be re-hashed where claims
     // are.
@@ -251,23 +255,30 @@ class Survey {
 
   Result<void> place_claims(const PlacedEntry& entry) {
     const Range range = entry.range();
-    const RangeSet now = claims_.now.intersection(range);
-    const RangeSet old = claims_.old.intersection(range);
+    RangeSet now = claims_.now.intersection(range);
+    RangeSet old = claims_.old.intersection(range);
     if (now.empty() && old.empty()) {
       start_.missing.add(range);
       return {};
     }
-    auto good = moved_ ? Result<bool>(true) : claims_hold(entry, now, old);
-    if (!good) return std::move(good).error();
-    if (!*good) {
+    auto staged = moved_ ? Result<Staged>(Staged::good) : look_at(entry, now, old);
+    if (!staged) return std::move(staged).error();
+    if (*staged == Staged::lost) {
       // Said in the journal too: the same claims must not come back when new bytes lie there.
       start_.missing.add(range);
       return s_.journal->append(
           JournalRecord::of(JournalRecord::Type::dropped, range.begin, range.length()));
     }
+    if (*staged == Staged::suspect && !now.empty()) {
+      auto suspected = suspect(range);
+      if (!suspected) return suspected;
+      old.add(now);
+      now = RangeSet();
+    }
     RangeSet lacking(range);
     lacking.remove(now);
     lacking.remove(old);
+    if (!now.contains(range)) s_.in_part.add(range);
     start_.missing.add(lacking);
     start_.have.add(now);
     start_.suspect.add(old);
@@ -275,35 +286,43 @@ class Survey {
     return {};
   }
 
-  /// Whether the file can hold what is claimed of it, as far as its size tells.
-  Result<bool> claims_hold(const PlacedEntry& entry, const RangeSet& now, const RangeSet& old) {
+  /// Whether the file can hold what is claimed of it, as far as its inode tells.
+  Result<Staged> look_at(const PlacedEntry& entry, const RangeSet& now, const RangeSet& old) {
     auto st = tree_->look(entry.entry.path);
     if (!st) return std::move(st).error();
     const Range range = entry.range();
-    if (!*st) return merging_ && now.contains(range) && is_placed(entry);
-    if (!S_ISREG((*st)->st_mode)) return false;
+    if (!*st && !(merging_ && now.contains(range))) return Staged::lost;
+    if (!*st) {
+      auto placed = is_placed(entry);
+      if (!placed) return std::move(placed).error();
+      return *placed ? Staged::good : Staged::lost;
+    }
+    if (!S_ISREG((*st)->st_mode)) return Staged::lost;
     const auto size = static_cast<std::uint64_t>((*st)->st_size);
-    if (now.contains(range)) return size == entry.entry.size;
+    if (now.contains(range) && size != entry.entry.size) return Staged::lost;
     RangeSet data = now;
     data.add(old);
     data.remove(claims_.zeros.intersection(range));
-    const auto ranges = data.ranges();
-    return ranges.empty() || size >= ranges.back().end - range.begin;
+    const auto ranges = data.view();
+    if (!ranges.empty() && size < ranges.back().end - range.begin) return Staged::lost;
+    // A whole file has been given the offered mtime.
+    const bool timed = !now.contains(range) || has_mtime(**st, entry.entry.mtime);
+    return timed && !touched_.since_last_run(**st) ? Staged::good : Staged::suspect;
   }
 
   /// Moved to its final name before the program ended in the middle of a merge.
-  bool is_placed(const PlacedEntry& entry) {
+  Result<bool> is_placed(const PlacedEntry& entry) {
     const std::string path = final_path(entry);
     auto parent = destination_->at(protocol::parent_of(path));
-    if (!parent) return false;
-    const auto st = (*parent)->stat(last_part(path));
-    if (!st) return false;
-    const auto same = is_same(entry.entry, **parent, last_part(path), *st);
-    return same && *same;
+    if (!parent && (is_errno(parent.error().code, ENOENT) || is_entry_error(parent.error().code)))
+      return false;
+    if (!parent) return std::move(parent).error();
+    return has_same(entry.entry, **parent, last_part(path));
   }
 
   IntakeState& s_;
   Claims claims_;
+  Touched touched_;
   bool begun_ = false;       ///< the journal knows of this round
   bool plan_noted_ = false;  ///< and of this choice
   Holdings::Start start_;

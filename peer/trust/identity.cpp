@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <openssl/asn1.h>
 #include <openssl/bio.h>
-#include <openssl/crypto.h>
 #include <openssl/ec.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
@@ -23,6 +22,7 @@
 #include "base/certificate.hpp"
 #include "base/random.hpp"
 #include "base/text.hpp"
+#include "trust/secret.hpp"
 
 namespace peer::trust {
 
@@ -81,18 +81,6 @@ struct Freer {
 using Key = std::unique_ptr<EVP_PKEY, Freer<EVP_PKEY_free>>;
 using Certificate = std::unique_ptr<X509, Freer<X509_free>>;
 using Bio = std::unique_ptr<BIO, Freer<BIO_free_all>>;
-
-/// Key material: wiped when it goes.
-struct Secret {
-  std::string bytes;
-  Secret() = default;
-  Secret(Secret&& other) noexcept { bytes.swap(other.bytes); }
-  Secret& operator=(Secret&& other) noexcept {
-    bytes.swap(other.bytes);
-    return *this;
-  }
-  ~Secret() { OPENSSL_cleanse(bytes.data(), bytes.size()); }
-};
 
 // Reading
 

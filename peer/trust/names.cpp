@@ -170,10 +170,19 @@ std::string name_error(std::string_view name) {
   if (name.find('.') != name.npos) return "with a dot it would be an address";
   if (name.front() == '-') return "a name does not begin with -";
   if (all_digits(name)) return "a name is not a number alone";
-  if (same_word(name, "anyone") || same_word(name, "contacts"))
+  constexpr std::array<std::string_view, 5> kMeanMany{"anyone", "contacts", "verified", "trusted",
+                                                      "strangers"};
+  if (std::any_of(kMeanMany.begin(), kMeanMany.end(),
+                  [name](std::string_view word) { return same_word(name, word); }))
     return "this word has a meaning of its own";
   if (looks_like_id(name) || looks_like_short_id(name)) return "it has the form of a peer ID";
   return {};
+}
+
+std::string folded(std::string_view name) {
+  std::string out(name);
+  std::transform(out.begin(), out.end(), out.begin(), lower);
+  return out;
 }
 
 std::string name_from(std::string_view display_name) {

@@ -16,9 +16,13 @@ inline constexpr std::size_t kMaxContactNameCharacters = 64;
 
 /// Why a word cannot name a contact; empty if it can. 1 to 64 characters, no spaces, control or
 /// bidi characters, none of
-/// `/ : , @`, not all digits, no leading `-`, not `anyone` or `contacts`, not of the form of a peer
-/// ID or an address. A whole clause that fits behind "‘bob@work’ cannot be a contact's name: ".
+/// `/ : , @`, not all digits, no leading `-`, not a word for many (`anyone`, `contacts`,
+/// `verified`, `trusted`, `strangers`), not of the form of a peer ID or an address. A whole clause
+/// that fits behind "‘bob@work’ cannot be a contact's name: ".
 std::string name_error(std::string_view name);
+
+/// Names are the same when this is: without regard to the case of ASCII letters.
+std::string folded(std::string_view name);
 
 /// A name made of what a stranger calls itself: spaces and dots become `-`, other characters that
 /// are not legal are dropped, the rest cut; may be empty.

@@ -2,11 +2,12 @@
 """Measures peer on this machine against other programs, in interleaved rounds, and prints for every workload medians (least..most) and the
 ratios of the same rounds. Python's standard library only; a program that is not there is left out.
 
-    bench.py --peer build/peer/peer [--workloads ABNCDEG] [--rounds 5] [--size 4G] [--dest DIR] [--work DIR] [--quick]
+    bench.py --peer build/peer/peer [--workloads ABNCDTEG] [--rounds 5] [--size 4G] [--dest DIR] [--work DIR] [--quick]
 
 A  one large file                                          B  a tree of many small files
 N  a million empty files and files of one byte             C  one file of 1 KiB
-D  a transfer cut at half by killing one side              E  a path of 100 ms and 1 Gbit/s
+D  a transfer cut at half by killing one side              T  the same of 100,000 small files
+E  a path of 100 ms and 1 Gbit/s
 G  twenty transfers at once, from one and to one           (F, CPU and memory of both sides, are columns of A, B and N)
 
 Competitors: nginx and curl (https, TLS 1.3, AES-128-GCM), scp and rsync over ssh (aes128-gcm), cp, and ideal.cpp, the least that such a
@@ -22,17 +23,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-from conditions import Crowd, Cut, LongPath
+from conditions import Crowd, Cut, CutTree, LongPath
 from lab import Lab, note, size_of
 from workloads import Large, Many, Small, Tiny
 
-ALL = {w.letter: w for w in (Large, Small, Many, Tiny, Cut, LongPath, Crowd)}
+ALL = {w.letter: w for w in (Large, Small, Many, Tiny, Cut, CutTree, LongPath, Crowd)}
 
 
 def main():
     a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     a.add_argument("--peer", default="build/peer/peer", help="the binary")
-    a.add_argument("--workloads", default="ABNCDEG", help="letters, in any order")
+    a.add_argument("--workloads", default="ABNCDTEG", help="letters, in any order")
     a.add_argument("--rounds", type=int, default=5)
     a.add_argument("--size", type=size_of, help="of the large file (default: 4G); D and E give half as much")
     a.add_argument("--dest", help="folder that receives, e.g. on a tmpfs (default: in the work folder)")

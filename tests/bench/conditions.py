@@ -1,5 +1,6 @@
 """Transfers under harder conditions, one class a workload: cut and resumed, over a long path, many at once."""
 import os
+import shutil
 import time
 
 from contenders import Https, Node, Peer, Rsync
@@ -66,7 +67,7 @@ class Cut(Workload):
                                                                 f"first byte after {r['first']:.2f} s")
 
     def report(self):
-        print(f"\nD: {human(self.size)}, one side killed at half, over a path of {CUT_RATE / 1e6:.0f} MB/s")
+        print(f"\n{self.letter}: {human(self.size)}, one side killed at half, over a path of {CUT_RATE / 1e6:.0f} MB/s")
         print("What is sent again is counted with the protocol's own bytes; the rest is timed from the restart of what was killed.")
         rows = []
         for side in ("giver", "taker"):
@@ -76,6 +77,25 @@ class Cut(Workload):
                 rows.append([f"{name}, {side} killed", *shown, ratio((r["rest"] for r in runs), (b["rest"] for b in base))])
         table(["", "cut at %", "sent again, MiB", "% of the file", "first new byte after s", "rest / what the path needs", "rest, s",
                "time / peer's"], rows)
+
+
+class CutTree(Cut):
+    """The same with many small files."""
+    letter, contenders = "T", [Peer]
+
+    def make(self):
+        count = 20_000 if self.args.quick else 100_000
+        self.source = self.sources / f"cut{count}"
+        if not self.source.exists():
+            part = self.source.with_suffix(".part")
+            shutil.rmtree(part, ignore_errors=True)
+            for i in range(count):
+                folder = part / str(i // 1000) / str(i // 100 % 10)
+                if i % 100 == 0:
+                    folder.mkdir(parents=True)
+                (folder / str(i)).write_bytes(os.urandom(1 + i * 37 % 10_000))
+            part.rename(self.source)
+        self.size = sum(os.path.getsize(os.path.join(where, name)) for where, _, names in os.walk(self.source) for name in names)
 
 
 class LongPath(Workload):

@@ -135,5 +135,40 @@ class Client(Case):
         self.assertEqual(bob.offers(), [])
 
 
+class Resumed(Case):
+    """A giver that is another program, and a taker that is killed in the middle."""
+
+    def interrupted(self, change=lambda path: None):
+        bob = self.peer("bob")
+        bob.run("add", "client", "--id", self.client_id())
+        path = bob.file("big", 24 << 20)
+        giving = self.client_running(bob.address, "offer", path)
+        number = bob.await_pending()
+        bob.run("accept", str(number), "--limit", "8M", "--no-wait")
+        bob.watch().until(lambda o: o["bytes_done"] > 6 << 20)
+        bob.kill()
+        self.assertNotEqual(giving.finish().code, 0)
+        change(path)
+        bob.start()
+        again = self.client_running(bob.address, "offer", path)
+        bob.run("accept", str(number), "--limit", "none", "--no-wait")
+        bob.run("wait", str(number))
+        self.assertEqual(again.finish().code, 0)
+        self.assert_same(path, os.path.join(bob.downloads, "big"))
+        self.assert_no_leftovers(bob.downloads)
+
+    def test_goes_on(self):
+        self.interrupted()
+
+    def test_bytes_of_two_versions_are_never_mixed(self):
+        def change(path):
+            """Other bytes, and nothing that stat(2) would tell."""
+            before = os.stat(path)
+            with open(path, "r+b") as f:
+                f.write(os.urandom(1 << 20))
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        self.interrupted(change)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2)

@@ -7,7 +7,7 @@ import unittest
 from peers import Case, ID
 
 COMMANDS = """start stop status offer offers accept reject cancel wait receive get list share unshare shares peers add rename forget
-block unblock trust untrust id history config help""".split()
+block unblock note trust untrust id history config help""".split()
 
 
 class Commands(Case):

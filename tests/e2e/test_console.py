@@ -1,76 +1,12 @@
 """What a person at a terminal sees and answers: the console of `peer start`, questions, the progress line."""
-import fcntl
 import os
-import pty
-import re
-import select
 import shlex
 import signal
-import struct
-import subprocess
-import termios
-import time
 import unittest
 
-from peers import COMMAND_SECONDS, ID, PEER, Case
+from peers import ID, Case
 from proxy import Proxy
-
-
-class Terminal:
-    """A command on a terminal of its own, which is its controlling one."""
-
-    def __init__(self, peer, *args, rows=40, columns=150):
-        self.master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
-        self.process = subprocess.Popen([PEER, *map(os.fspath, args)], env=peer.env, stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
-                                        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0))
-        os.close(slave)
-        self.text, self.seen = "", 0
-
-    def read(self, seconds):
-        """Reads what comes within `seconds`; False at the end."""
-        if select.select([self.master], [], [], max(0, seconds))[0]:
-            try:
-                part = os.read(self.master, 65536)
-            except OSError:  # the other end was closed
-                part = b""
-            if not part:
-                return False
-            self.text += part.decode(errors="backslashreplace").replace("\r\n", "\n")
-        return True
-
-    def expect(self, pattern, seconds=COMMAND_SECONDS):
-        """Waits for text that matches, after what was expected before; returns the match."""
-        end = time.monotonic() + seconds
-        while True:
-            found = re.compile(pattern).search(self.text, self.seen)
-            if found:
-                self.seen = found.end()
-                return found
-            if time.monotonic() > end or not self.read(end - time.monotonic()):
-                raise AssertionError(f"never seen: {pattern}\n--- the terminal:\n{self.text}")
-
-    def type(self, line):
-        os.write(self.master, line.encode() + b"\n")
-
-    def interrupt(self):
-        os.write(self.master, b"\x03")
-
-    def finish(self, code=0):
-        """Waits for the end of the command and returns all that it showed."""
-        end = time.monotonic() + COMMAND_SECONDS
-        while time.monotonic() < end and self.read(end - time.monotonic()):
-            pass
-        found = self.process.wait(max(1, end - time.monotonic()))
-        if code is not None and found != code:
-            raise AssertionError(f"expected exit {code}, not {found}:\n{self.text}")
-        return self.text
-
-    def close(self):
-        if self.process.poll() is None:
-            self.process.send_signal(signal.SIGKILL)
-            self.process.wait(30)
-        os.close(self.master)
+from terminal import Terminal
 
 
 class Console(Case):
@@ -109,6 +45,31 @@ class Console(Case):
         adding.finish(5)
         self.assertEqual(alice.run("peers", "--json").rows(), [])
 
+    def test_a_stranger_is_made_a_contact_with_its_offer(self):
+        alice, bob, carol = self.peer("alice"), self.peer("bob", False), self.peer("carol")
+        bob.run("add", "carol", "--id", carol.id())
+        console = self.console(bob)
+        path = alice.file("x", 5000)
+        alice.run("offer", bob.address, path, "--no-wait", "--yes")
+        console.expect("stranger")
+        console.expect("> $")
+        console.type("p")
+        console.expect(r"name of the contact \(Enter: alice\) > $")
+        console.type("carol")  # another's
+        console.expect("a contact is called ‘carol’ already")
+        console.expect(r"name of the contact \(Enter: alice\) > $")
+        console.type("al ice")
+        console.expect("no spaces")
+        console.expect("> $")
+        console.type("")
+        console.expect("alice becomes a contact, not verified; to verify: peer invite")
+        console.expect("offer 1 from alice ‘x’: received 1 file")
+        contact = self.contact(bob, "alice")
+        self.assertEqual((contact["id"], contact["verified"]), (alice.id(), False))
+        self.assert_same(path, os.path.join(bob.downloads, "x"))
+        console.interrupt()
+        console.finish(None)
+
     def test_an_offer_to_an_address_says_who_becomes_a_contact(self):
         alice, bob = self.peer("alice"), self.peer("bob")
         offering = self.terminal(alice, "offer", bob.address, alice.file("x", 10), "--no-wait")
@@ -131,6 +92,30 @@ class Console(Case):
         self.assertNotIn("failed", said.err)
         self.assertIn("kept and goes on", said.err)
         self.assertIn("peer wait 1", said.err)
+
+    def test_cancel_says_what_it_removes(self):
+        alice, bob, proxy = self.pair_through_proxy()
+        for i in range(16):
+            alice.file(f"d/{i:02}", 4 << 20, seed=i)
+        alice.run("offer", "bob", os.path.join(alice.files, "d"), "--no-wait")
+        number = str(bob.await_pending())
+        proxy.hold(40 << 20)
+        bob.run("accept", number, "--no-wait")
+        proxy.wait_held()
+        asked = self.terminal(bob, "cancel", number)
+        asked.expect(r"MB of 67 MB have arrived, \d complete files? among it")
+        asked.expect("y, k or n > ")
+        asked.type("")
+        asked.expect("y, k or n > ")
+        asked.type("n")
+        self.assertIn("goes on", asked.finish(1))
+        self.assertEqual(bob.offers()[0]["state"], "active")
+        asked = self.terminal(bob, "cancel", number)
+        asked.expect("y, k or n > ")
+        asked.type("k")
+        self.assertIn("kept: ", asked.finish(0))
+        self.assertNotEqual(os.listdir(os.path.join(bob.downloads, "d")), [])
+        self.assert_no_leftovers(bob.downloads)
 
     def test_a_node_stopped_in_mid_transfer(self):
         alice, bob, proxy = self.pair_through_proxy()
@@ -218,12 +203,12 @@ class Console(Case):
         console.finish(0)
 
     def test_receive_says_what_goes_on_and_counts_it(self):
-        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob", False)
+        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob", False, host="127.0.0.3")
         to = os.path.join(bob.folder, "in coming")
         words = ("receive", "--from", "anyone", "--yes", "--count", "1", "--port", str(bob.port), "--listen", bob.host, "--to", to)
         receiving = self.terminal(bob, *words)
         receiving.expect("waiting for offers")
-        proxy = Proxy(bob.port)
+        proxy = Proxy(bob.port, bob.host)
         self.addCleanup(proxy.close)
         alice.add(bob, proxy.address)
         proxy.hold(3 << 20)

@@ -135,7 +135,8 @@ class Identity(Case):
         self.assertNotEqual(alice.run("offer", "bob", alice.file("x", 10), "--timeout", "5", code=None).code, 0)
         self.assertEqual(bob.offers(), [])
         bob.run("unblock", "alice")
-        self.give(alice, bob, alice.file("y", 10))
+        bob.await_pending(title="x")  # it has waited for that
+        self.give(alice, bob, alice.file("y", 10), title="y")
 
     def test_a_stranger_by_its_short_id(self):
         alice, bob = self.peer("alice"), self.peer("bob")

@@ -5,13 +5,14 @@
 
 #include <functional>
 
-#include "world.hpp"
+#include "judge.hpp"
 
 using namespace peer::sim;
 
 namespace {
 
 constexpr std::size_t kForEver = 200'000;
+constexpr std::chrono::hours kLong{1000};
 
 struct Scenario {
   const char* name;
@@ -40,10 +41,10 @@ constexpr Scenario kScenarios[] = {
 std::string play(const Scenario& s, std::vector<std::size_t> cuts, std::size_t chunk,
                  std::size_t first, std::size_t* length = nullptr) {
   World world;
-  world.party(0).give(1, world.now());
+  world.give(0, 1, kLong);
   world.party(1).plans[offer_id(1)] = s.plan;
   if (s.both_offer) {
-    world.party(1).give(2, world.now());
+    world.give(1, 2, kLong);
     world.party(0).plans[offer_id(2)] = s.plan;
   }
   bool cancelled = s.cancel == nullptr;
@@ -66,14 +67,14 @@ std::string play(const Scenario& s, std::vector<std::size_t> cuts, std::size_t c
   }
   if (length) *length = world.delivered();
   if (!world.quiet()) return "it never got quiet";
-  std::string wrong = world.disagreement();
+  std::string wrong = difference_at_the_end(world);
   // A cancel that comes too late finds it done.
   const auto how = world.party(0).ledger.find_ended(offer_id(1));
   const bool late = s.cancel && how && how->outcome == Outcome::done;
   if (!late && (!how || how->outcome != s.outcome)) wrong += "another outcome; ";
   // Nothing is said again for ever: a fresh session brings the hellos and that is all.
   world.cut_all();
-  World before = World();
+  World before;
   before.dial(0);
   before.run(kForEver, kForEver, 0);
   const std::size_t hellos = before.delivered();
@@ -105,7 +106,7 @@ TEST_SUITE("cuts") {
         std::size_t length = 0;
         REQUIRE(play(s, {}, 100'000, first, &length) == "");
         // No message is as short as 5 bytes: every set of messages that arrived comes up.
-        const std::size_t step = s.plan == Plan::half_then_rest ? 1 : 5;
+        const std::size_t step = PEER_SIM_STRIDE * (s.plan == Plan::half_then_rest ? 1 : 5);
         for (std::size_t at = 0; at <= length; at += step) {
           CAPTURE(at);
           const std::string wrong = play(s, {at}, 100'000, first);
@@ -119,7 +120,7 @@ TEST_SUITE("cuts") {
     for (const auto& s : kScenarios) {
       CAPTURE(s.name);
       for (std::size_t at = 100; at < 1600; at += 97)
-        for (std::size_t next = 100; next < 1600; next += 89) {
+        for (std::size_t next = 100; next < 1600; next += 89 * PEER_SIM_STRIDE) {
           CAPTURE(at);
           CAPTURE(next);
           const std::string wrong = play(s, {at, next, at / 2 + next / 2}, 300, 0);

@@ -2,121 +2,124 @@
 // doctest wants <ostream> first
 
 #include <doctest/doctest.h>
+#include <unistd.h>
 
+#include <atomic>
+#include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <iostream>
+#include <mutex>
+#include <optional>
 #include <random>
+#include <thread>
 
-#include "world.hpp"
+#include "schedule.hpp"
 
 using namespace peer::sim;
 
 namespace {
 
-std::uint64_t from_environment(const char* name, std::uint64_t otherwise) {
+std::optional<std::uint64_t> from_environment(const char* name) {
   const char* text = std::getenv(name);
-  return text ? std::strtoull(text, nullptr, 10) : otherwise;
+  if (!text || !*text) return std::nullopt;
+  return std::strtoull(text, nullptr, 10);
 }
 
-/// One schedule: anything may happen in any order, then everything is given time to settle.
-class Schedule {
- public:
-  explicit Schedule(std::uint64_t seed) : random_(seed) {}
+thread_local char now_playing[64];
 
-  std::string play() {
-    const std::size_t steps = 50 + below(250);
-    for (std::size_t i = 0; i < steps; ++i) step();
-    return settle();
+/// An assertion failed: which schedule it was.
+void say_seed(int signal) {
+  const auto written = ::write(STDERR_FILENO, now_playing, std::strlen(now_playing));
+  (void)written;
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+/// Plays schedules from `seed` on, until one fails, `schedules` are over, or the time is.
+class Run {
+ public:
+  Run(std::uint64_t seed, std::uint64_t schedules, std::optional<std::uint64_t> seconds)
+      : seed_(seed),
+        schedules_(schedules),
+        traced_(from_environment("PEER_SIM_TRACE").value_or(0)) {
+    if (seconds) until_ = std::chrono::steady_clock::now() + std::chrono::seconds(*seconds);
+  }
+
+  void play(std::uint64_t threads) {
+    std::vector<std::thread> others;
+    for (std::uint64_t i = 1; i < threads; ++i) others.emplace_back([this] { play_some(); });
+    play_some();
+    for (auto& other : others) other.join();
+  }
+
+  std::uint64_t played() const { return played_; }
+  const std::string& wrong() const { return wrong_; }
+
+  /// Which share of the schedules had what.
+  std::string shares() const {
+    std::string text;
+    for (std::size_t i = 0; i < kMixed; ++i)
+      text += std::string(i ? ", " : "") + to_string(static_cast<Mixed>(i)) + ' ' +
+              std::to_string(mixed_[i] * 100 / std::max<std::uint64_t>(played_, 1)) + " %";
+    return text;
   }
 
  private:
-  std::size_t below(std::size_t n) { return static_cast<std::size_t>(random_() % n); }
-
-  void offer(std::size_t side) {
-    if (offers_ >= 6) return;
-    world_.party(side).give(++offers_, world_.now());
-    world_.party(1 - side).plans[offer_id(offers_)] = static_cast<Plan>(below(kPlans));
-    world_.sync(side);
-  }
-
-  void cancel(std::size_t side) {
-    if (offers_ == 0) return;
-    const char* reason = below(3) == 0 ? "expired" : "cancelled";
-    world_.cancel(side, offer_id(1 + below(offers_)), reason);
-  }
-
-  void disturb(std::size_t side) {
-    const std::size_t links = world_.links().size();
-    switch (below(6)) {
-      case 0:
-        if (links > 0) world_.cut(below(links));
-        return;
-      case 1:
-        if (links > 0) world_.cut_at(below(links), side);
-        return;
-      case 2:
-        return world_.restart(side);
-      case 3:
-        return world_.close_losers(side);
-      case 4:
-        return world_.pass_time(std::chrono::seconds(below(20)));
-      default:
-        if (links < 3) world_.dial(side);
+  void play_some() {
+    std::array<std::uint64_t, kMixed> mixed{};
+    std::uint64_t played = 0;
+    while (!stop_ && (!until_ || std::chrono::steady_clock::now() < *until_)) {
+      const auto i = next_++;
+      if (i >= schedules_) break;
+      const std::string name = "PEER_SIM_SEED=" + std::to_string(seed_ + i);
+      std::snprintf(now_playing, sizeof now_playing, "%s\n", name.c_str());
+      Schedule schedule(seed_ + i, traced_);
+      const std::string wrong = schedule.play();
+      ++played;
+      for (std::size_t k = 0; k < kMixed; ++k) mixed[k] += schedule.mix()[k];
+      if (wrong.empty()) continue;
+      stop_ = true;
+      const std::lock_guard lock(mutex_);
+      wrong_ += name + ": " + wrong + '\n';
     }
+    const std::lock_guard lock(mutex_);
+    played_ += played;
+    for (std::size_t k = 0; k < kMixed; ++k) mixed_[k] += mixed[k];
   }
 
-  void step() {
-    const std::size_t side = below(2);
-    const std::size_t links = world_.links().size();
-    const std::size_t what = below(100);
-    if (links == 0 || what < 2) {
-      if (links < 3) world_.dial(side);
-    } else if (what < 60) {
-      const bool much = below(2) == 0;
-      world_.deliver(below(links), side, 1 + below(much ? 2000 : 60));
-    } else if (what < 75) {
-      world_.serve(side);
-    } else if (what < 88) {
-      world_.decide(side);
-    } else if (what < 92) {
-      offer(side);
-    } else if (what < 95) {
-      cancel(side);
-    } else {
-      disturb(side);
-    }
-  }
-
-  std::string settle() {
-    world_.cut_all();
-    world_.dial(below(2));
-    if (!world_.run(1'000'000, 500, below(2))) return "it never got quiet";
-    for (std::uint64_t i = 1; i <= offers_; ++i) world_.cancel(below(2), offer_id(i), "cancelled");
-    for (std::uint64_t i = 1; i <= offers_; ++i)
-      for (const std::size_t side : {0u, 1u})
-        if (world_.party(side).ledger.find_given(offer_id(i)))
-          world_.cancel(side, offer_id(i), "cancelled");
-    if (!world_.run(1'000'000, 500, below(2))) return "it never got quiet after the cancels";
-    return world_.disagreement();
-  }
-
-  std::mt19937_64 random_;
-  World world_;
-  std::uint64_t offers_ = 0;
+  std::uint64_t seed_;
+  std::uint64_t schedules_;
+  bool traced_;
+  std::optional<std::chrono::steady_clock::time_point> until_;
+  std::atomic<std::uint64_t> next_{0};
+  std::atomic<bool> stop_{false};
+  std::mutex mutex_;
+  std::uint64_t played_ = 0;
+  std::array<std::uint64_t, kMixed> mixed_{};
+  std::string wrong_;
 };
 
 }  // namespace
 
+// PEER_SIM_SEED alone plays that one schedule; PEER_SIM_TRACE=1 tells what happens in it.
 TEST_SUITE("random") {
   TEST_CASE("any schedule ends in agreement") {
-    const std::uint64_t seed = from_environment("PEER_SIM_SEED", std::random_device()());
-    const std::uint64_t schedules = from_environment("PEER_SIM_SCHEDULES", 3'000);
-    std::cout << "PEER_SIM_SEED=" << seed << " PEER_SIM_SCHEDULES=" << schedules << std::endl;
-    for (std::uint64_t i = 0; i < schedules; ++i) {
-      const std::string wrong = Schedule(seed + i).play();
-      if (wrong.empty()) continue;
-      FAIL_CHECK("PEER_SIM_SEED=" << seed + i << " PEER_SIM_SCHEDULES=1: " << wrong);
-      break;
-    }
+    const auto told = from_environment("PEER_SIM_SEED");
+    auto schedules = from_environment("PEER_SIM_SCHEDULES");
+    auto seconds = from_environment("PEER_SIM_SECONDS");
+    // The nightly form: all the cores that there are.
+    const std::uint64_t threads = seconds ? std::max(1u, std::thread::hardware_concurrency()) : 1;
+    if (told && !seconds && !schedules) schedules = 1;
+    if (!schedules && !seconds) seconds = PEER_SIM_DEFAULT_SECONDS;
+    const std::uint64_t seed = told.value_or(std::random_device()());
+    std::cout << "PEER_SIM_SEED=" << seed << std::endl;
+    const auto before = std::signal(SIGABRT, say_seed);
+    Run run(seed, schedules.value_or(std::numeric_limits<std::uint64_t>::max()), seconds);
+    run.play(threads);
+    std::signal(SIGABRT, before);
+    std::cout << run.played() << " schedules: " << run.shares() << std::endl;
+    if (!run.wrong().empty()) FAIL_CHECK(run.wrong());
+    CHECK(run.played() > 0);
   }
 }

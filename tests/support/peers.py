@@ -4,7 +4,6 @@ The binary comes from the environment variable PEER_BIN. Nothing sleeps for a gu
 they are ready, and what happens inside one is awaited through its local socket (peer/node/LOCAL.md). Everything is bounded in time, and only
 processes that were started here are ended, by their pid."""
 import contextlib
-import hashlib
 import json
 import os
 import random
@@ -12,7 +11,6 @@ import re
 import shutil
 import signal
 import socket
-import ssl
 import struct
 import subprocess
 import sys
@@ -94,7 +92,8 @@ class Watch:
         self.say(request=1, do="attach", command="watch", lasting=False)
         while "result" not in self.hear():
             pass
-        self.say(request=2, do="watch", **{"from": who}, console=True)
+        if who:
+            self.say(request=2, do="watch", **{"from": who}, console=True)
 
     def say(self, **message):
         body = json.dumps(message).encode()
@@ -150,12 +149,18 @@ class Peer:
             os.makedirs(d, mode=0o700, exist_ok=True)
         self.port = free_port()
         self.user = None  # of the processes; a number
+        self.inside = []  # words before the program's name: what puts it into another network
+        self.listen = ["--listen", host]
         self.node = None
         self.log = []
+        # Peers of other tests, and this machine's network, are none of a test's business.
+        with open(os.path.join(self.home, "config.toml"), "x") as f:
+            f.write('discovery = "off"\n')
         # Nothing of the user who runs the tests: HOME, XDG folders and PEER_* are the test's.
         self.env = {k: v for k, v in os.environ.items() if not k.startswith(("XDG_", "PEER_"))}
         self.env.update(HOME=self.folder, PEER_HOME=self.home, LC_ALL="C.UTF-8", TZ="UTC")
         self.env.setdefault("ASAN_OPTIONS", "detect_leaks=0")
+        self.node_env = {}  # for the node alone, not for commands
         self.watches = []
 
     @property
@@ -164,7 +169,7 @@ class Peer:
 
     def command(self, *args, stdin=None, cwd=None):
         """Starts `peer ARGS` and returns without waiting."""
-        return Running([PEER, *map(os.fspath, args)], self.env, stdin, cwd, self.user)
+        return Running([*self.inside, PEER, *map(os.fspath, args)], self.env, stdin, cwd, self.user)
 
     def run(self, *args, code=0, stdin=None, cwd=None, timeout=None):
         """Runs `peer ARGS` to its end, which must be the exit code `code` (None: any)."""
@@ -178,8 +183,8 @@ class Peer:
 
     def start(self, *options, port=None):
         """Runs `peer start` and returns when the node says that it is reachable."""
-        args = [PEER, "start", "--port", str(port or self.port), "--listen", self.host, "--downloads", self.downloads, "--name", self.name, *options]
-        self.node = subprocess.Popen(args, env=self.env, user=self.user, group=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        args = [*self.inside, PEER, "start", "--port", str(port or self.port), *self.listen, "--downloads", self.downloads, "--name", self.name, *options]
+        self.node = subprocess.Popen(args, env={**self.env, **self.node_env}, user=self.user, group=self.user, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         ready = threading.Event()
         self.log = []
 
@@ -308,10 +313,10 @@ class Case(unittest.TestCase):
         return alice, bob
 
     def pair_through_proxy(self):
-        """The same, but alice knows bob by a proxy's address, and bob cannot dial alice: her connections seem to come from an address where
-        she does not listen. So every connection passes the proxy."""
-        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob")
-        proxy = Proxy(bob.port)
+        """The same, but alice knows bob by a proxy's address, and neither can dial the other elsewhere: their connections seem to come from an
+        address where they do not listen. So every connection passes the proxy."""
+        alice, bob = self.peer("alice", host="127.0.0.2"), self.peer("bob", host="127.0.0.3")
+        proxy = Proxy(bob.port, bob.host)
         self.addCleanup(proxy.close)
         alice.add(bob, proxy.address)
         bob.run("add", "alice", "--id", alice.id())
@@ -351,9 +356,7 @@ class Case(unittest.TestCase):
 
     def client_id(self, home="client"):
         """The peer ID of the Python client with this home."""
-        text = peer_client.make_identity(os.path.join(self.folder, home)).read_text()
-        certificate = ssl.PEM_cert_to_DER_cert(text[text.index("-----BEGIN CERTIFICATE"):])
-        return peer_client.peer_id_text(hashlib.sha256(certificate).digest())
+        return peer_client.our_id(peer_client.make_identity(os.path.join(self.folder, home)))
 
     def session(self, peer, home="client", hello=True, name=""):
         """A session of the Python client with `peer`; without `hello` a connection on which nothing has been said."""
@@ -398,10 +401,10 @@ def same_bytes(a, b, size):
     return True
 
 
-def differences(a, b, mtimes=True, holes=True, label=b""):
-    """What differs between two trees, byte by byte, mode by mode, mtime by mtime, link by link; at most twenty lines."""
+def differences(a, b, mtimes=True, holes=True, label=b"", limit=20):
+    """What differs between two trees, byte by byte, mode by mode, mtime by mtime, link by link; at most `limit` lines or some more."""
     found, todo, umask = [], [(a, b, label)], 0o022
-    while todo and len(found) < 20:
+    while todo and len(found) < limit:
         x, y, name = todo.pop()
         if not os.path.lexists(y):
             found.append(f"missing: {name!r}")

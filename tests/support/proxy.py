@@ -5,11 +5,11 @@ import threading
 
 
 class Proxy:
-    """Forwards every connection to `port`. `hold(n)`: after n more bytes towards the listener side (or, with `back`, towards the dialler) all
+    """Forwards every connection to `port` of `host`. `hold(n)`: after n more bytes towards the listener side (or, with `back`, towards the dialler) all
     forwarding stalls and `held` is set, until release() or cut()."""
 
-    def __init__(self, port):
-        self.target = port
+    def __init__(self, port, host="127.0.0.1"):
+        self.target = (host, port)
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port = self.listener.getsockname()[1]
         self.lock = threading.Condition()
@@ -80,7 +80,7 @@ class Proxy:
                 near.close()
                 continue
             try:
-                far = socket.create_connection(("127.0.0.1", self.target), 5)
+                far = socket.create_connection(self.target, 5)
             except OSError:
                 near.close()
                 continue

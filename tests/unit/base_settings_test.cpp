@@ -138,6 +138,16 @@ TEST_CASE("names and lists are taken up to their limits and no further") {
   CHECK(loads("listen = [" + list + "]"));
   CHECK(!loads("listen = [" + list + "\"::1\"]"));
   CHECK(loads("port = 1"));
+  CHECK(loads("history_days = 0"));
+  CHECK(loads("history_days = 36500"));
+  CHECK(!loads("history_days = 36501"));
+  CHECK(!loads("history_days = -1"));
+  CHECK(loads("give_up_after = \"1s\""));
+  CHECK(!loads("give_up_after = \"0s\""));
+  CHECK(!loads("give_up_after = 30"));
+  CHECK(loads("sessions = \"trusted\""));
+  CHECK(!loads("sessions = \"anyone\""));
+  CHECK(!loads("durable = \"true\""));
   CHECK(loads("port = 65535"));
   CHECK(loads(std::string(kMaxSettingsBytes - 1, '#') + "\n"));
   CHECK(!loads(std::string(kMaxSettingsBytes, '#') + "\n"));
@@ -168,7 +178,7 @@ TEST_CASE("a list of all settings tells values and defaults") {
   file.write("port = 7000\n");
   const auto list = list_settings(file.path());
   REQUIRE(list);
-  CHECK(list->size() == 8);
+  CHECK(list->size() == 13);
   for (const SettingInfo& info : *list) {
     CHECK(!info.help.empty());
     CHECK(info.is_default == (info.key != "port"));
@@ -177,6 +187,10 @@ TEST_CASE("a list of all settings tells values and defaults") {
     if (info.key == "listen") CHECK(info.value == "[]");
     if (info.key == "limit") CHECK(info.value == "\"none\"");
     if (info.key == "hidden") CHECK(info.value == "false");
+    if (info.key == "sessions") CHECK(info.value == "\"contacts\"");
+    if (info.key == "durable") CHECK(info.value == "false");
+    if (info.key == "history_days") CHECK(info.value == "90");
+    if (info.key == "give_up_after") CHECK(info.value == "\"30m\"");
   }
 }
 

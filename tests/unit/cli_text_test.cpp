@@ -125,7 +125,7 @@ TEST_SUITE("cli text") {
           "to bob: 50 %  1.7 GB of 3.4 GB  bob is away; goes on when bob is back");
     CHECK(state_text(offer) == "bob is away; goes on when bob is back");
     offer["state"] = "pending";
-    CHECK(state_text(offer) == "pending, not connected to bob");
+    CHECK(state_text(offer) == "pending, bob is not reachable");
   }
 
   TEST_CASE("time and rate are of what moved while somebody looked") {

@@ -10,6 +10,7 @@
 #include "net/endpoint_text.hpp"
 #include "net/interfaces.hpp"
 #include "net/listener.hpp"
+#include "net/network_watch.hpp"
 #include "net/resolve.hpp"
 #include "net_support.hpp"
 
@@ -240,4 +241,10 @@ TEST_SUITE("dial and listen") {
     CHECK(at({make_address("192.168.1.7"), any4, make_address("::1")}) ==
           "192.168.1.7 169.254.3.4 172.17.0.1 ");
   }
+}
+
+TEST_CASE("an address of this machine is told from those of others") {
+  CHECK(peer::net::is_own_address(asio::ip::make_address("127.0.0.1")));
+  CHECK(!peer::net::is_own_address(asio::ip::make_address("192.0.2.1")));  // RFC 5737: nobody's
+  CHECK(!peer::net::is_own_address(asio::ip::make_address("2001:db8::1")));
 }

@@ -6,8 +6,10 @@
 
 #include <functional>
 #include <future>
+#include <optional>
 #include <ostream>
 #include <thread>
+#include <utility>
 
 #include "async/with_timeout.hpp"
 #include "net/tls_error.hpp"
@@ -33,7 +35,8 @@ struct Stranger {
   int version = TLS1_3_VERSION;
   bool certificate = true;
   int extra_certificates = 0;
-  std::function<void(SSL*)> then;  ///< after the handshake
+  std::optional<std::pair<int, int>> valid;  ///< days from now: another certificate of the same key
+  std::function<void(SSL*)> then;            ///< after the handshake
 };
 
 int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* in,
@@ -59,7 +62,14 @@ void be_stranger(const Stranger& who, int fd) {
   SSL_CTX_set_min_proto_version(context, TLS1_VERSION);
   SSL_CTX_set_max_proto_version(context, who.version);
   if (who.certificate) {
-    SSL_CTX_use_certificate(context, who.person.identity->certificate());
+    X509* certificate = X509_dup(who.person.identity->certificate());
+    if (who.valid) {
+      X509_time_adj_ex(X509_getm_notBefore(certificate), who.valid->first, 0, nullptr);
+      X509_time_adj_ex(X509_getm_notAfter(certificate), who.valid->second, 0, nullptr);
+      X509_sign(certificate, who.person.identity->key(), EVP_sha256());
+    }
+    SSL_CTX_use_certificate(context, certificate);
+    X509_free(certificate);
     SSL_CTX_use_PrivateKey(context, who.person.identity->key());
   }
   for (int i = 0; i < who.extra_certificates; ++i)
@@ -147,6 +157,20 @@ TEST_SUITE("hostile tls") {
     const Person bob;
     const Person mallory;
     CHECK(handshake_with(bob, Stranger{mallory}));
+  }
+
+  TEST_CASE("the dates of a certificate, and so this machine's clock, play no part") {
+    const Person bob;
+    const Person mallory;
+    for (const bool listens : {false, true}) {
+      for (const auto& days : {std::pair(-11'000, -1), std::pair(1, 11'000), std::pair(5, -5)}) {
+        CAPTURE(days.first);
+        Stranger stranger{mallory};
+        stranger.listens = listens;
+        stranger.valid = days;
+        CHECK(handshake_with(bob, stranger));
+      }
+    }
   }
 
   TEST_CASE("a client without ALPN, or with another, is refused") {

@@ -172,6 +172,26 @@ TEST_SUITE("tls stream") {
     run(io, body());
   }
 
+  TEST_CASE("exported keys are alike on both ends, and on no other connection or label") {
+    asio::io_context io;
+    const Person alice;
+    const Person bob;
+    auto ends = tls_pair(io, alice, bob);
+    auto others = tls_pair(io, alice, bob);
+    const auto key = ends.client->export_key("EXPORTER-test", 32);
+    CHECK(key.size() == 32);
+    CHECK(ends.server->export_key("EXPORTER-test", 32) == key);
+    CHECK(ends.client->export_key("EXPORTER-tesu", 32) != key);
+    CHECK(others.client->export_key("EXPORTER-test", 32) != key);
+    CHECK(ends.client->export_key("EXPORTER-test", 48).size() == 48);
+    ends.client->close();
+    CHECK(ends.client->export_key("EXPORTER-test", 32).empty());
+
+    auto sockets = connected(io);
+    const TlsStream fresh(std::move(sockets.first), *alice.tls, TlsStream::Side::client);
+    CHECK(fresh.export_key("EXPORTER-test", 32).empty());
+  }
+
   TEST_CASE("released in the middle of a talk, socket and state go on elsewhere") {
     asio::io_context io;
     const Person alice;

@@ -333,6 +333,22 @@ TEST_SUITE("conversation") {
     }
   }
 
+  TEST_CASE("an offer that goes on is said once more, one that nobody has heard yet once") {
+    Talk t;
+    t.ledger.give(given(1));
+    t.talk.sync(t.now);
+    CHECK(t.said_one<Offer>().id == id(1));
+    t.talk.offer_again(id(1));
+    t.talk.sync(t.now);
+    CHECK(t.said_one<Offer>().id == id(1));
+    t.talk.sync(t.now);
+    CHECK(t.said().empty());
+    t.talk.offer_again(id(2));
+    t.ledger.give(given(2));
+    t.talk.sync(t.now);
+    CHECK(t.said_one<Offer>().id == id(2));
+  }
+
   TEST_CASE("an offer is new once, and noted again when it is repeated") {
     Talk t;
     t.hear(offer(1));
@@ -437,8 +453,6 @@ TEST_SUITE("conversation") {
     t.hear(done(1, false));
     CHECK(t.event<Finished>().repeated);
     t.said_one<Closed>();
-    t.hear(Want{id(1), Of::stream, 0, 10});
-    t.check_refused(Errc::bad_state);
     t.hear(accept(1, 2));
     t.talk.take_events();
     t.hear(done(1, true, 2));
@@ -490,9 +504,20 @@ TEST_SUITE("conversation") {
     t.offered(1);
     REQUIRE(t.ledger.cancel(Cancel{id(1), "expired", ""}));
     t.hear(Cancel{id(1), "cancelled", ""});
-    t.event<Cancelled>();
+    CHECK(t.event<Cancelled>().cancel.reason == "expired");
     CHECK(t.ledger.find_ended(id(1))->outcome == Outcome::expired);
     CHECK(t.said_one<Closed>().outcome == Outcome::expired);
+  }
+
+  TEST_CASE("a cancel ends the wants open here, though the offer ended on another session") {
+    Talk t;
+    t.taken_and_accepted(1);
+    t.talk.want(Want{id(1), Of::stream, 0, 10});
+    t.ledger.end(id(1), Outcome::cancelled);
+    t.said();
+    t.hear(Cancel{id(1), "cancelled", ""});
+    CHECK(t.said_one<Closed>().outcome == Outcome::cancelled);
+    CHECK(t.talk.asked().open_count() == 0);
   }
 
   TEST_CASE("a round of ours is closed by the answer to its own done") {
@@ -593,6 +618,26 @@ TEST_SUITE("conversation") {
     t.hear(bad);
     t.event<Troubled>();
     CHECK(t.ledger.find_given(id(2)));
+  }
+
+  TEST_CASE("a taker that lost its record of a round may carry it out once more") {
+    Talk t;
+    t.offered(1);
+    t.hear(accept(1));
+    t.hear(done(1, false));
+    t.said();
+    t.talk.take_events();
+    t.hear(accept(1));
+    CHECK(t.event<Accepted>().repeated);
+    t.hear(Want{id(1), Of::stream, 0, 10});
+    t.event<Wanted>();
+    CHECK(t.said().empty());
+    CHECK(*t.talk.served().next() == Want{id(1), Of::stream, 0, 10});
+    t.talk.data_header(block(1, 0, 10));
+    t.hear(done(1, false));
+    CHECK(t.event<Finished>().repeated);
+    CHECK(t.said_one<Closed>() == Closed{id(1), "done", Outcome::open});
+    CHECK(t.ledger.find_given(id(1))->state == GivenOffer::State::open);
   }
 
   TEST_CASE("bytes are served as far as was agreed, and refused about the offer otherwise") {

@@ -82,6 +82,15 @@ TEST_SUITE("ledger") {
     CHECK(ledger.cancel(cancel(1)).error().code == Errc::unknown_offer);
   }
 
+  TEST_CASE("how much the taker has is said when the accept is said again") {
+    auto ledger = with_taken(1);
+    REQUIRE(ledger.accept(accept(1)));
+    ledger.holds(offer(1), 77);
+    CHECK(ledger.find_taken(offer(1))->accept->held == 77);
+    ledger.holds(offer(2), 5);  // of what is not known nothing is noted
+    CHECK_FALSE(ledger.knows(offer(2)));
+  }
+
   TEST_CASE("what was approved is what is accepted") {
     auto ledger = with_taken(1);
     auto other = accept(1);
@@ -100,6 +109,33 @@ TEST_SUITE("ledger") {
     }
     SUBCASE("cancelled") { REQUIRE(ledger.cancel(cancel(1))); }
     CHECK(ledger.find_taken(offer(1))->done->round == 1);
+  }
+
+  TEST_CASE("what was saved without the message of its state can still be decided about") {
+    for (const auto state :
+         {State::accepted, State::finishing, State::rejecting, State::cancelling}) {
+      Ledger ledger;
+      TakenOffer taken;
+      taken.offer.id = offer(1);
+      taken.state = state;
+      taken.round = 1;
+      ledger.restore(taken);
+      CHECK(ledger.find_taken(offer(1))->state == State::open);
+      CHECK(ledger.find_taken(offer(1))->round == 1);
+      CHECK(ledger.cancel(cancel(1)));
+    }
+    for (const std::uint64_t done_round : {0u, 1u}) {
+      Ledger ledger;
+      GivenOffer given;
+      given.offer.id = offer(1);
+      given.state = GivenOffer::State::cancelling;
+      given.round = 1;
+      given.done_round = done_round;
+      ledger.restore(given);
+      const bool open = ledger.find_given(offer(1))->state == GivenOffer::State::open;
+      CHECK(open == (done_round == 1));
+      CHECK(ledger.cancel(cancel(1)));
+    }
   }
 
   TEST_CASE("either side cancels once") {

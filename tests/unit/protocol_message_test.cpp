@@ -8,7 +8,9 @@
 #include <ostream>
 #include <set>
 #include <string>
+#include <tuple>
 
+#include "protocol/base64.hpp"
 #include "protocol/frame.hpp"
 #include "protocol/message.hpp"
 #include "protocol_samples.hpp"
@@ -183,6 +185,9 @@ TEST_CASE("numbers are taken at their limits and not one past") {
       {"check", "/length", 1, kMaxBlockBytes},
       {"done", "/failed", 0, kMaxManifestEntries},
       {"done", "/failures/0/entry", 0, kMaxManifestEntries - 1},
+      {"pair", "/version", 0, UINT32_MAX},
+      {"confirm-inviter", "/port", 0, 65'535},
+      {"paired", "/port", 0, 65'535},
       {"listing", "/entries/1/size", 0, kMaxStreamBytes},
       {"error", "/missing", 0, kMaxNumber},
   };
@@ -220,6 +225,20 @@ TEST_CASE("a range that ends behind the largest stream is refused") {
   CHECK_FALSE(decode(want.dump()));
   want["length"] = kMaxStreamBytes;
   CHECK_FALSE(decode(want.dump()));
+}
+
+TEST_CASE("shares and MACs are canonical base64 of as many bytes as they may have") {
+  const auto bytes = [](std::size_t n) { return to_base64(std::string(n, '\xf3')); };
+  for (const auto& [name, pointer, most] : {std::tuple("pair", "/share", kMaxPairingShareBytes),
+                                            std::tuple("confirm", "/mac", kPairingMacBytes)}) {
+    CAPTURE(name);
+    CHECK(takes(name, pointer, bytes(1)));
+    CHECK(takes(name, pointer, bytes(most)));
+    CHECK_FALSE(takes(name, pointer, bytes(most + 1)));
+    CHECK_FALSE(takes(name, pointer, ""));
+    CHECK_FALSE(takes(name, pointer, bytes(1).substr(0, 2)));
+    CHECK_FALSE(takes(name, pointer, bytes(3) + "\n"));
+  }
 }
 
 TEST_CASE("texts are taken at their limits and not one past") {

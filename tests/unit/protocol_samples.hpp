@@ -64,7 +64,11 @@ inline std::vector<std::pair<std::string, Message>> session() {
           {"done-complete", Done{.id = offer.id, .files = 1024, .bytes = offer.bytes}},
           {"cancel", Cancel{offer.id, "cancelled", "wrong folder"}},
           {"closed", Closed{offer.id, "done", Outcome::done}},
-          {"attach", Attach{offer.id, hello.instance, 3}}};
+          {"attach", Attach{offer.id, hello.instance, 3}},
+          {"pair", Pair{kPairingVersion, "\x04" + std::string(64, '\xf0')}},
+          {"confirm", Confirm{std::string(kPairingMacBytes, '\xf1'), "", 0}},
+          {"confirm-inviter", Confirm{std::string(kPairingMacBytes, '\xf2'), "Alice", 56744}},
+          {"paired", Paired{"Bob's laptop", 56744}}};
 }
 
 inline std::vector<std::pair<std::string, Message>> bytes_and_folders() {

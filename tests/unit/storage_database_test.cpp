@@ -11,6 +11,7 @@
 #include <string>
 
 #include "storage/database.hpp"
+#include "storage/database_schema.hpp"
 
 namespace fs = std::filesystem;
 using namespace peer::storage;
@@ -96,6 +97,10 @@ OfferRow whole_offer(std::uint64_t number) {
   row.outcome_text = "their disk is full";
   row.delivered_to = {"/home/ann/Downloads/photos"};
   row.failures = {{7, "photos/\xff: vanished"}, {9, ""}};
+  row.paused = true;
+  row.decided_by = "{\"do\":\"accept\"}";
+  row.spent = "{\"bytes\":1}";
+  row.limit = 5'000'000;
   row.made = 1'700'000'000;
   row.expires = 1'700'003'600;
   row.ended = 0;
@@ -108,6 +113,10 @@ void check_same(const OfferRow& a, const OfferRow& b) {
   CHECK(a.peer == b.peer);
   CHECK(a.direction == b.direction);
   CHECK(a.state == b.state);
+  CHECK(a.paused == b.paused);
+  CHECK(a.decided_by == b.decided_by);
+  CHECK(a.spent == b.spent);
+  CHECK(a.limit == b.limit);
   CHECK(a.offer == b.offer);
   CHECK(a.ledger_state == b.ledger_state);
   CHECK(a.round == b.round);
@@ -167,7 +176,9 @@ TEST_CASE("a contact comes back as it was saved, and again after the next start"
   ContactRow row = contact(1, "bob");
   row.verified = true;
   row.blocked = true;
-  row.addresses = {"192.168.1.7:56744", "[::1]:7000"};
+  row.addresses = {{"192.168.1.7:56744", Learned::given, 5, 7, 7},
+                   {"[::1]:7000", Learned::heard, 6, 6, 0}};
+  row.note = "her laptop";
   row.calls_itself = "B\x1b[2J\xff";
   row.added = 1'700'000'000;
   row.last_seen = -5;
@@ -186,7 +197,14 @@ TEST_CASE("a contact comes back as it was saved, and again after the next start"
   CHECK(got.verified);
   CHECK(!got.trusted);
   CHECK(got.blocked);
-  CHECK(got.addresses == row.addresses);
+  REQUIRE(got.addresses.size() == 2);
+  CHECK(got.addresses[0].text == "192.168.1.7:56744");
+  CHECK(got.addresses[0].learned == Learned::given);
+  CHECK(got.addresses[0].first_seen == 5);
+  CHECK(got.addresses[0].last_answered == 7);
+  CHECK(got.addresses[1].learned == Learned::heard);
+  CHECK(got.addresses[1].last_seen == 6);
+  CHECK(got.note == "her laptop");
   CHECK(got.calls_itself == row.calls_itself);
   CHECK(got.added == row.added);
   CHECK(got.last_seen == -5);
@@ -209,16 +227,64 @@ TEST_CASE("names of contacts are unique without regard to case; blocked stranger
   CHECK(db->contacts()->size() == 4 - 1);
 }
 
-TEST_CASE("sixteen addresses of a contact are kept") {
+TEST_CASE("the addresses of a contact go and come with it") {
   const Folder folder;
   auto db = open(folder);
   ContactRow row = contact(1, "bob");
-  for (std::size_t i = 0; i <= kMaxContactAddresses; ++i)
-    row.addresses.push_back("10.0.0." + std::to_string(i) + ":1");
+  row.addresses = {{"10.0.0.1:1", Learned::met, 1, 1, 1}, {"10.0.0.2:1", Learned::met, 2, 2, 2}};
   REQUIRE(db->save(row));
+  CHECK(db->contacts()->front().addresses.front().text == "10.0.0.2:1");
+  row.addresses.pop_back();
+  REQUIRE(db->save(row));
+  CHECK(db->contacts()->front().addresses.size() == 1);
+  REQUIRE(db->remove_contact(row.id));
+  REQUIRE(db->save(contact(1, "bob")));
+  CHECK(db->contacts()->front().addresses.empty());
+}
+
+TEST_CASE("several contacts are saved all or none") {
+  const Folder folder;
+  auto db = open(folder);
+  REQUIRE(db->save(contact(1, "bob")));
+  const auto saved = db->save(std::vector{contact(2, "carol"), contact(3, "Bob")});
+  REQUIRE(!saved);
+  CHECK(saved.error().code == DatabaseErrc::name_taken);
+  CHECK(db->contacts()->size() == 1);
+  REQUIRE(db->save(std::vector{contact(2, "carol"), contact(3, "dave")}));
+  CHECK(db->contacts()->size() == 3);
+}
+
+TEST_CASE("addresses that an earlier version kept in a list are still known") {
+  const Folder folder;
+  {
+    SQLite::Database old(folder.file(), SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE);
+    migrate(old, 4);
+    old.exec(
+        "INSERT INTO contacts (id, name, verified, trusted, blocked, addresses, calls_itself, "
+        "added, last_seen, heard_at) VALUES "
+        "(zeroblob(32), 'bob', 1, 1, 0, CAST('17:192.168.1.7:5674410:[::1]:70009:bob.lan:5' AS "
+        "BLOB), x'', 100, 900, CAST('10.0.0.1:56744' AS BLOB)), "
+        "(x'" +
+        std::string(64, 'f') + "', 'carol', 0, 0, 0, x'', x'', 100, 0, x'')");
+  }
+  auto db = open(folder);
   const auto rows = db->contacts();
-  CHECK(rows->front().addresses.size() == kMaxContactAddresses);
-  CHECK(rows->front().addresses.front() == "10.0.0.0:1");
+  REQUIRE(rows);
+  REQUIRE(rows->size() == 2);
+  CHECK((*rows)[1].addresses.empty());
+  const auto& bob = (*rows)[0];
+  CHECK(bob.trusted);
+  CHECK(bob.note.empty());
+  REQUIRE(bob.addresses.size() == 4);
+  CHECK(bob.addresses[0].text == "192.168.1.7:56744");
+  CHECK(bob.addresses[0].last_answered == 900);
+  CHECK(bob.addresses[0].first_seen == 100);
+  CHECK(bob.addresses[1].text == "[::1]:7000");
+  CHECK(bob.addresses[2].text == "bob.lan:5");
+  CHECK(bob.addresses[2].learned == Learned::met);
+  CHECK(bob.addresses[3].text == "10.0.0.1:56744");
+  CHECK(bob.addresses[3].learned == Learned::heard);
+  CHECK(bob.addresses[3].last_answered == 0);
 }
 
 TEST_CASE("an offer comes back as it was saved, any bytes in it, and is replaced by its number") {
@@ -317,6 +383,47 @@ TEST_CASE("open offers, history and ended ones are told apart") {
   REQUIRE(db->remove_offer(70));
   CHECK(numbers(db->history(0, 2, {})) == Numbers{6, 4});
   CHECK(numbers(db->open_offers()) == Numbers{1, 5});
+}
+
+TEST_CASE("what is cleared is told of no more, and its id is known until it is forgotten") {
+  const Folder folder;
+  auto db = open(folder);
+  REQUIRE(db->save(whole_offer(1)));
+  save_ended(*db, 2, 7, "done", 100);
+  save_ended(*db, 3, 8, "rejected", 200);
+  save_ended(*db, 4, 7, "cancelled", 300);
+  using Numbers = std::vector<std::uint64_t>;
+  CHECK(*db->clear_history(100, {}) == 0);
+  CHECK(*db->clear_history(301, peer_id(8)) == 1);
+  CHECK(numbers(db->history(0, 100, {})) == Numbers{4, 2});
+  CHECK(*db->clear_history(300, {}) == 1);
+  CHECK(*db->clear_history(300, {}) == 0);
+  CHECK(numbers(db->history(0, 100, {})) == Numbers{4});
+  CHECK(!*db->offer(2));
+  CHECK(*db->offer(4));
+  CHECK(numbers(db->open_offers()) == Numbers{1});
+  CHECK(db->ended_between(0, 1000)->size() == 3);
+  REQUIRE(db->forget_cleared(200));
+  CHECK(db->ended_between(0, 1000)->size() == 2);
+  REQUIRE(db->forget_cleared(1000));
+  CHECK(db->ended_between(0, 1000)->size() == 1);
+  CHECK(numbers(db->history(0, 100, {})) == Numbers{4});
+}
+
+TEST_CASE("whom a rule means by a name is kept until it is forgotten") {
+  const Folder folder;
+  {
+    auto db = open(folder);
+    REQUIRE(db->save(PolicyName{"bob", peer_id(1)}));
+    REQUIRE(db->save(PolicyName{"bob", peer_id(2)}));
+    REQUIRE(db->save(PolicyName{"carol", peer_id(3)}));
+    REQUIRE(db->remove_policy_name("carol"));
+  }
+  const auto names = open(folder)->policy_names();
+  REQUIRE(names);
+  REQUIRE(names->size() == 1);
+  CHECK(names->front().name == "bob");
+  CHECK(names->front().id == peer_id(2));
 }
 
 TEST_CASE("shares keep their folder's bytes and whom they are for") {

@@ -58,6 +58,18 @@ TEST_SUITE("final names") {
 }
 
 TEST_SUITE("delivery") {
+  TEST_CASE("a staging folder is known by its name, and nothing else is taken for one") {
+    const std::string id(32, 'a');
+    CHECK(is_staging_name(".peer-" + id));
+    CHECK(is_staging_name(".peer-" + id + "-12"));
+    for (const auto& name :
+         {std::string(".peer-"), ".peer-" + id.substr(1), ".peer-" + id + "a", ".peer-" + id + "-",
+          ".peer-" + id + "-1a", ".peer-" + std::string(32, 'g'), "peer-" + id, id}) {
+      CAPTURE(name);
+      CHECK_FALSE(is_staging_name(name));
+    }
+  }
+
   TEST_CASE("rename: a root of a name that is taken gets a number, never merged") {
     World world(
         {file("n.txt", 5), folder("photos"), file("photos/a", 6), soft_link("way", "n.txt")});

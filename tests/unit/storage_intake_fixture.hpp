@@ -55,6 +55,13 @@ inline std::string slurp(const fs::path& path) {
 inline void spill(const fs::path& path, const std::string& text) {
   std::ofstream(path, std::ios::binary) << text;
 }
+inline void flip(const fs::path& path, std::streamoff at) {
+  std::fstream both(path, std::ios::binary | std::ios::in | std::ios::out);
+  both.seekg(at);
+  const auto byte = static_cast<char>(both.get() ^ 1);
+  both.seekp(at);
+  both.put(byte);
+}
 inline std::int64_t mtime(const fs::path& path) {
   struct stat st {};
   REQUIRE(::lstat(path.c_str(), &st) == 0);
@@ -138,8 +145,15 @@ struct World {
     return writer.store(range.begin, block,
                         peer::storage::digest_of(peer::protocol::Digest::Kind::xxh3, block));
   }
-  /// Gives what is lacking, at most `most` bytes of it; returns how many.
+  static int recheck(Intake& intake) {
+    int steps = 0;
+    while (intake.recheck_step()) ++steps;
+    return steps;
+  }
+  /// Gives what is lacking when all has been re-hashed, at most `most` bytes of it; returns how
+  /// many.
   static std::uint64_t give_rest(Intake& intake, std::uint64_t most = UINT64_MAX) {
+    recheck(intake);
     const auto writer = intake.writer();
     std::uint64_t given = 0;
     while (given < most) {
@@ -150,6 +164,12 @@ struct World {
       given += range->length();
     }
     return given;
+  }
+
+  /// An orderly end of the program.
+  static void end(std::shared_ptr<Intake>& intake) {
+    REQUIRE(intake->flush());
+    intake.reset();
   }
 
   std::uint64_t offset_of(const std::string& path) const { return offsets[index_of(path)]; }
@@ -205,6 +225,7 @@ struct World {
 };
 
 inline Intake::Delivered deliver(Intake& intake) {
+  World::recheck(intake);
   REQUIRE(intake.all_here());
   auto done = intake.deliver();
   if (!done) FAIL(done.error().text());

@@ -125,10 +125,29 @@ TEST_SUITE("journal") {
     CHECK(all(*place.open()).size() == 1);
   }
 
-  TEST_CASE("a link in its place is not followed") {
+  TEST_CASE("what is no file in its place gives way, a link is not followed") {
     Place place;
-    std::filesystem::create_symlink(place.world.home / "elsewhere", place.path);
-    CHECK_FALSE(Journal::open(*place.folder, 7));
-    CHECK_FALSE(std::filesystem::exists(place.world.home / "elsewhere"));
+    const auto elsewhere = place.world.home / "elsewhere";
+    SUBCASE("a link to nothing") { std::filesystem::create_symlink(elsewhere, place.path); }
+    SUBCASE("a link to a journal") {
+      {
+        const auto journal = place.open();
+        REQUIRE(journal->append(JournalRecord::of(Type::zeros, 1, 2)));
+      }
+      std::filesystem::rename(place.path, elsewhere);
+      std::filesystem::create_symlink(elsewhere, place.path);
+    }
+    SUBCASE("a folder") { std::filesystem::create_directories(place.path + "/with/more"); }
+    SUBCASE("a pipe") { REQUIRE(::mkfifo(place.path.c_str(), 0600) == 0); }
+    const bool linked = std::filesystem::exists(elsewhere);
+    const auto before = linked ? std::filesystem::file_size(elsewhere) : 0;
+    {
+      const auto journal = place.open();
+      CHECK(all(*journal).empty());
+      REQUIRE(journal->append(JournalRecord::of(Type::zeros, 4, 1)));
+    }
+    CHECK(all(*place.open()).size() == 1);
+    CHECK(std::filesystem::exists(elsewhere) == linked);
+    if (linked) CHECK(std::filesystem::file_size(elsewhere) == before);
   }
 }

@@ -334,11 +334,28 @@ TEST_SUITE("storage source") {
       };
       CHECK(*reader->still_has(0, stream.size(), digest(0, stream.size())));
       CHECK(*reader->still_has(599'990, 100'000, digest(599'990, 100'000)));
-      CHECK_FALSE(*reader->still_has(1, 100, digest(0, 100)));
     }
     scratch.write("t/c", "END");
     CHECK_FALSE(
         *reader->still_has(stream.size() - 3, 3, digest_of(Kind::xxh3, test::bytes_of("end"))));
+  }
+
+  TEST_CASE("a digest that does not fit any more is another version, and that file is not sent") {
+    Scratch scratch;
+    scratch.write("t/a", pattern(1000));
+    scratch.write("t/b", pattern(1000));
+    scratch.write("t/c", pattern(1000));
+    const auto source = offer(scratch, {scratch / "t"});
+    const auto reader = source->reader();
+    CHECK_FALSE(*reader->still_has(1100, 100, digest_of(protocol::Digest::Kind::xxh3, {})));
+    CHECK(source->gone_count() == 1);
+    CHECK(read(*source->reader(), 0, 1000).piece.kind == Piece::Kind::data);
+    const auto lost = read(*reader, 1500, 10).piece;
+    CHECK(lost.kind == Piece::Kind::gone);
+    CHECK(lost.reason == "changed");
+    CHECK(read(*reader, 2000, 1000).piece.kind == Piece::Kind::data);
+    CHECK_FALSE(*reader->still_has(0, 3000, digest_of(protocol::Digest::Kind::xxh3, {})));
+    CHECK(source->gone_count() == 1);  // it was known why the whole range cannot fit
   }
 
   TEST_CASE("the manifest's bytes are those of the record") {

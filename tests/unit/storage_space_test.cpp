@@ -39,6 +39,12 @@ TEST_SUITE("space book") {
     SUBCASE("a promise can be asked for again") {
       CHECK(book.reserve(id(1), "/tmp", most, missing));
     }
+    SUBCASE("what is promised is counted") {
+      CHECK(book.promised("/tmp/somewhere/else") == most);
+      CHECK(book.promised("/proc") == 0);
+      book.update(id(1), 10);
+      CHECK(book.promised("/tmp") == 10);
+    }
     SUBCASE("what is released is free for others") {
       book.release(id(1));
       CHECK(book.reserve(id(2), "/tmp", most, missing));
