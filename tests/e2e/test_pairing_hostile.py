@@ -14,6 +14,7 @@ import time
 import unittest
 
 import spake2
+from network import LanCase, Questions, until, why_not
 from peers import PATIENCE, peer_client
 from test_pairing import FAILURE, Pairing, other_code
 
@@ -104,8 +105,11 @@ class Hostile(Pairing):
         return peer_client.make_identity(os.path.join(self.folder, home))
 
     def dial(self, peer, home="mallory", source="127.0.0.1"):
+        return self.speak(socket.create_connection((peer.host, peer.port), 10, (source, 0)), home)
+
+    def speak(self, plain, home="mallory"):
         context, keys = self.context(ssl.PROTOCOL_TLS_CLIENT, home)
-        tls = context.wrap_socket(socket.create_connection((peer.host, peer.port), 10, (source, 0)))
+        tls = context.wrap_socket(plain)
         tls.settimeout(30 * PATIENCE)
         self.addCleanup(tls.close)
         return Line(tls, keys)
@@ -132,9 +136,9 @@ class Hostile(Pairing):
 
     # ---- an inviter of our own
 
-    def inviter(self, talk, home="mallory"):
+    def inviter(self, talk, home="mallory", listener=None):
         """Listens for one joiner, with whom talk(Line) is held in a thread. Its address, and a function that waits for the end of the talk."""
-        listener = socket.create_server(("127.0.0.1", 0))
+        listener = listener or socket.create_server(("127.0.0.1", 0))
         listener.settimeout(60 * PATIENCE)
         failures = []
         self.identity(home)  # two threads would make it at once
@@ -360,6 +364,85 @@ class Between(Hostile):
         self.outcome(at_alice, 5)
         self.outcome(at_bob, 5)
         self.strangers(alice, bob)
+
+
+@unittest.skipIf(why_not(), why_not())
+class OnTheWire(Hostile, LanCase):
+    """A third machine on the network, to which the joiner's machine sends what is for the inviter's."""
+
+    def setUp(self):
+        super().setUp()
+        net, self.alice, self.bob, self.mallory = self.lan("alice", "bob", "mallory", families=(4,))
+        hardware = json.loads(self.mallory.machine.run("ip", "-j", "link", "show", "eth0"))[0]["address"]
+        self.bob.machine.ip(f"neigh replace {self.alice.host} lladdr {hardware} dev eth0 nud permanent")
+        self.mallory.machine.nft(f"table ip lab {{ chain in {{ type nat hook prerouting priority -100; tcp dport {self.alice.port} redirect; }} ; }}")
+
+    def between(self, talk):
+        """What talk(line from bob, line to alice) says to both, with certificates of its own. A function that waits for its end."""
+        machine, alice = self.mallory.machine, self.alice
+        listener = machine.inside_of(lambda: socket.create_server(("", alice.port)))
+
+        def both(line):
+            talk(line, self.speak(machine.inside_of(lambda: socket.create_connection((alice.host, alice.port), 10))))
+        return self.inviter(both, listener=listener)[1]
+
+    def test_everything_is_passed_on(self):
+        inviting, row = self.invite(self.alice)
+        said = []
+
+        def talk(line, towards):
+            towards.pair(line.share())
+            line.pair(towards.share())
+            towards.confirm(base64.b64decode(line.hear("confirm")["mac"]))
+            said.append(towards.hear("error")["code"])
+            line.say("error", code="pairing_failed", fatal=True, text="")
+        wait = self.between(talk)
+        self.join(self.bob, row["code"], self.alice.address, code_=5)
+        wait()
+        self.assertEqual(said, ["pairing_failed"])
+        self.outcome(inviting, 5)
+        self.strangers(self.alice, self.bob)
+
+
+    def test_the_inviter_announced_another_identity(self):
+        inviting, row = self.invite(self.alice)
+        self.between(lambda line, towards: None)
+        until(lambda: self.shows_slot(row), 3, "bob hears of the slot")
+        failed = self.bob.run("join", row["code"], code=4)
+        self.assertIn("another identity answers there. The code was not used", failed.err)
+        self.strangers(self.alice, self.bob)
+
+    def shows_slot(self, row):
+        return any(r.get("slot") == row["slot"] for r in Questions(self.bob).ask("peers")["peers"])
+
+    def test_with_an_announcement_and_shares_of_its_own(self):
+        self.bob.machine.nft(f"table ip lab {{ chain in {{ type filter hook input priority 0; ip saddr {self.alice.host} udp dport 56744 drop; }} ; }}")
+        inviting, row = self.invite(self.alice)
+        here = {"type": "here", "version": 1, "id": self.client_id("mallory"), "port": self.alice.port, "name": "alice", "slot": row["slot"]}
+        self.talk(self.mallory, [json.dumps(here)])
+        until(lambda: self.shows_slot(row), 3, "bob hears of the slot")
+        guess = wrong_words(row["code"])
+        said = []
+
+        def talk(line, towards):
+            one = self.invited(line, self.bob, guess)
+            one.take(line.share())
+            line.pair(one.share)
+            other = self.joiner(towards, self.alice, guess)
+            towards.pair(other.share)
+            other.take(towards.share())
+            said.append(one.convinced_by(base64.b64decode(line.hear("confirm")["mac"])))
+            line.confirm(one.confirmation, name="alice", port=self.alice.port)  # as if
+            towards.confirm(other.confirmation)
+            said.append(towards.hear("error")["code"])
+            said.append(line.hear("error")["code"])
+        wait = self.between(talk)
+        stopped = self.bob.run("join", row["code"], code=5)
+        wait()
+        self.assertEqual(said, [False, "pairing_failed", "pairing_failed"])
+        self.assertIn("STOP", stopped.err)
+        self.outcome(inviting, 5)
+        self.strangers(self.alice, self.bob)
 
 
 class SaidBefore(Hostile):

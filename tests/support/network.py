@@ -1,6 +1,7 @@
 """Networks of their own for the end-to-end tests: one namespace for each machine, and a router between them. Needs root, iproute2 and nftables.
 
 A namespace lives as long as the processes in it, of which the first ends with the test: nothing stays behind, whatever happens."""
+import ctypes
 import json
 import os
 import shutil
@@ -8,8 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from peers import PATIENCE, ROOT, Case, Peer, Watch
+
+CLONE_NEWNET = 0x40000000  # <linux/sched.h>
 
 # What `conntrack -F` does: asks the kernel (IPCTNL_MSG_CT_DELETE, of everything) and waits for its answer.
 FORGET_CONNECTIONS = """
@@ -120,6 +124,16 @@ class Host:
 
     def nft(self, rules):
         self.run("nft", "-f", "-", stdin=rules)
+
+    def inside_of(self, make):
+        """What make() returns, a socket perhaps, which stays in this machine's network: a namespace is a thread's."""
+        def enter():
+            with open(self.inside[1].partition("=")[2]) as namespace:
+                if ctypes.CDLL(None, use_errno=True).setns(namespace.fileno(), CLONE_NEWNET):
+                    raise OSError(ctypes.get_errno(), "setns")
+            return make()
+        with ThreadPoolExecutor(1) as thread:
+            return thread.submit(enter).result()
 
     def received(self, device="eth0"):
         """Bytes that have come in, with the packets' headers."""
