@@ -26,7 +26,8 @@ import peer_client  # noqa: E402  (the client of examples/ is the base of the ho
 
 PEER = os.environ.get("PEER_BIN", "peer")
 # How much slower than an optimised build the binary may be (sanitizers).
-PATIENCE = float(os.environ.get("PEER_TEST_PATIENCE", "1"))
+PATIENCE = float(os.environ.get("PEER_TEST_PATIENCE", "1"))  # how many times slower than an idle machine of today all may be
+INSTRUMENTED = bool(os.environ.get("PEER_TEST_INSTRUMENTED"))  # by a sanitizer, which keeps what is freed
 COMMAND_SECONDS = 90 * PATIENCE
 ID = re.compile(r"[A-Z2-7]{7}(?:-[A-Z2-7]{7}){7}")
 
