@@ -135,6 +135,11 @@ class Client(Case):
         self.assertEqual(bob.offers(), [])
 
 
+class Old(Client):
+    """A program that was made for an earlier version of the protocol, and is kept as it was."""
+    client_program = "tests/data/old_peers/client_2026_11.py"
+
+
 class Resumed(Case):
     """A giver that is another program, and a taker that is killed in the middle."""
 

@@ -282,6 +282,7 @@ class Peer:
 class Case(unittest.TestCase):
     """A test with its own temporary folder and peers; whatever it starts has ended when it is over."""
     longMessage = True
+    client_program = "examples/peer_client.py"
 
     def setUp(self):
         self.folder = tempfile.mkdtemp(prefix="peer-e2e-", dir=os.environ.get("PEER_TEST_DIR"))
@@ -338,14 +339,14 @@ class Case(unittest.TestCase):
         return given, taking
 
     def client(self, *args, home="client", code=0, timeout=None):
-        """Runs examples/peer_client.py with its identity in a folder of this test."""
+        """Runs the Python client with its identity in a folder of this test."""
         result = self.client_running(*args, home=home).finish(timeout)
         if code is not None:
             self.assertEqual(result.code, code, repr(result))
         return result
 
     def client_running(self, *args, home="client"):
-        return Running([sys.executable, os.path.join(ROOT, "examples/peer_client.py"), "--home", os.path.join(self.folder, home), *map(os.fspath, args)],
+        return Running([sys.executable, os.path.join(ROOT, self.client_program), "--home", os.path.join(self.folder, home), *map(os.fspath, args)],
                        dict(os.environ, HOME=self.folder))
 
     def client_connected(self, *args, home="client"):
