@@ -213,9 +213,8 @@ std::string duration_text(std::chrono::seconds d) {
   if (s < kMinute) return std::to_string(s) + " s";
   if (s < kHour) return two_units(s / kMinute, "min", s % kMinute, "s");
   if (s < kDay) return two_units(s / kHour, "h", s % kHour / kMinute, "min");
-  const std::int64_t days = s / kDay;
-  const bool hours_matter = days < 3;
-  return two_units(days, days == 1 ? "day" : "days", hours_matter ? s % kDay / kHour : 0, "h");
+  if (s >= 3 * kDay) return std::to_string((s + kDay / 2) / kDay) + " days";
+  return two_units(s / kDay, s < 2 * kDay ? "day" : "days", s % kDay / kHour, "h");
 }
 
 std::string time_text(std::int64_t unix_seconds) {

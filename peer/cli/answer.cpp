@@ -56,7 +56,8 @@ const Spec& cancel_spec() {
       "End an offer or a transfer, whichever side it is from; the other side is told. What has "
       "arrived and is not delivered yet is removed (on a terminal you are asked first); what an "
       "earlier accept took stays. Without OFFER: the only one that is open.",
-      {{"keep", nullptr, "put the files that are complete in their place, and say where"}},
+      {{"keep", nullptr,
+        "of what you take: put the files that are complete in their place, and say where"}},
       "peer cancel 3",
       "10 no such offer",
       0,

@@ -101,7 +101,7 @@ std::string state_text(const Json& offer) {
   const std::string state = text_of(offer, "state");
   const std::string trouble = trouble_text(offer);
   const std::string away = away_text(offer);
-  if (state == "active" && !trouble.empty()) return trouble;
+  if ((state == "active" || state == "pending") && !trouble.empty()) return trouble;
   if (state == "active" && !away.empty()) return away;
   std::string text = state == "partial" ? "part of it taken" : base::escaped(state);
   if (flag_of(offer, "paused") && !is_ended(offer)) text += ", paused";
@@ -154,7 +154,10 @@ std::string trouble_text(const Json& offer) {
     return disk + " is full: paused" +
            (missing > 0 ? ", " + base::size_text(missing) + " missing" : "");
   }
-  if (code == "disk") return disk + " fails: paused" + (text.empty() ? "" : ": " + text);
+  if (code == "disk") {
+    const bool moved = text_of(offer, "state") != "pending";
+    return disk + " fails" + (moved ? ": paused" : "") + (text.empty() ? "" : ": " + text);
+  }
   const std::string who = peer_name(object_of(offer, "peer"));
   if (code == "paused")
     return ours ? "paused" : who + " paused" + (text.empty() ? "" : ": " + text);

@@ -21,6 +21,7 @@
 #include "node/session.hpp"
 #include "node/sessions.hpp"
 #include "node/taking.hpp"
+#include "storage/intake.hpp"
 #include "storage/review.hpp"
 
 namespace peer::node {
@@ -135,11 +136,14 @@ class Exchange : public SessionUser {
   asio::awaitable<void> finish_given(OfferPtr offer, protocol::Done done);
   asio::awaitable<void> serve_lane(Pair& pair, std::shared_ptr<Session> session, OfferPtr offer,
                                    net::RawConnection connection);
+  void withdraw_damaged(Pair& pair, const OfferPtr& offer, const Error& error);
   void stop_lanes(const OfferRecord& offer);
   void lane_ended(std::list<Serving>::iterator where);
 
   // taken
   void on_offered(Pair& pair, Session& session, const protocol::Offered& event);
+  asio::awaitable<OfferPtr> add_noted(storage::OfferRow row);
+  void tell_not_noted(Pair& pair, const protocol::OfferId& id);
   asio::awaitable<void> take_note(Pair& pair, protocol::Offer offer, std::string address,
                                   bool stranger);
   std::string refusal(const Pair& pair, const protocol::Offer& offer, const std::string& address);
@@ -166,11 +170,12 @@ class Exchange : public SessionUser {
   void on_trouble(Pair& pair, Session& session, const protocol::Troubled& event);
   /// The offer's last state, told or saved; after its staging is gone.
   void end(const OfferPtr& offer, std::string_view state, std::string text = {});
-  asio::awaitable<Result<void>> clear(OfferPtr offer, bool keep);
-  asio::awaitable<void> clear_and_tell(OfferPtr offer, bool keep,
-                                       std::shared_ptr<std::optional<Result<void>>> cleared);
-  asio::awaitable<Result<void>> remove_staged(OfferPtr offer,
-                                              std::shared_ptr<storage::Intake> intake, bool keep);
+  asio::awaitable<Result<storage::Intake::Delivered>> clear(OfferPtr offer, bool keep);
+  asio::awaitable<void> clear_and_tell(
+      OfferPtr offer, bool keep,
+      std::shared_ptr<std::optional<Result<storage::Intake::Delivered>>> cleared);
+  asio::awaitable<Result<storage::Intake::Delivered>> remove_staged(
+      OfferPtr offer, std::shared_ptr<storage::Intake> intake, bool keep);
   asio::awaitable<void> clear_left(OfferPtr offer);
   void stop_fetch(const OfferRecord& offer);
   asio::awaitable<void> abandon(OfferPtr offer, std::string what, std::string text);

@@ -112,7 +112,7 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   say(pair);
   if (staged) {
     // A task of ours, so that it is carried through if the command goes away.
-    auto cleared = std::make_shared<std::optional<Result<void>>>();
+    auto cleared = std::make_shared<std::optional<Result<storage::Intake::Delivered>>>();
     tasks_.spawn("cancel", clear_and_tell(offer, keep, cleared));
     while (!*cleared) co_await services_.changed.wait();
     if (!**cleared) {
@@ -120,23 +120,22 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
                     "offer " + std::to_string(offer->row.number) +
                         " is cancelled, but what it had here stays: " + (*cleared)->error().text());
     }
-    if (const auto intake = taking ? taking->intake() : nullptr; keep && intake) {
-      const auto kept = intake->delivered();
-      result.kept = kept.roots;
-      result.removed_bytes -= std::min(result.removed_bytes, kept.bytes);
-    }
+    const auto& kept = ***cleared;
+    result.kept = kept.roots;
+    result.removed_bytes -= std::min(result.removed_bytes, kept.bytes);
   }
   co_return result;
 }
 
 asio::awaitable<void> Exchange::clear_and_tell(
-    OfferPtr offer, bool keep, std::shared_ptr<std::optional<Result<void>>> cleared) {
+    OfferPtr offer, bool keep,
+    std::shared_ptr<std::optional<Result<storage::Intake::Delivered>>> cleared) {
   *cleared = co_await clear(offer, keep);
   services_.changed.notify_all();
 }
 
 /// Stops a transfer and removes its staging, whatever becomes of who asked for it. Its end waits.
-asio::awaitable<Result<void>> Exchange::clear(OfferPtr offer, bool keep) {
+asio::awaitable<Result<storage::Intake::Delivered>> Exchange::clear(OfferPtr offer, bool keep) {
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
   offer->clearing = true;
   std::shared_ptr<storage::Intake> intake;
@@ -149,20 +148,25 @@ asio::awaitable<Result<void>> Exchange::clear(OfferPtr offer, bool keep) {
 }
 
 /// `intake` may be none: then it is opened once more for that.
-asio::awaitable<Result<void>> Exchange::remove_staged(OfferPtr offer,
-                                                      std::shared_ptr<storage::Intake> intake,
-                                                      bool keep) {
+asio::awaitable<Result<storage::Intake::Delivered>> Exchange::remove_staged(
+    OfferPtr offer, std::shared_ptr<storage::Intake> intake, bool keep) {
   offer->clearing = true;
   auto job = [intake, keep, record = offer->folder, id = offer->row.id,
               plan = plan_from_json(offer->row.options),
-              round = offer->row.round]() -> Result<void> {
-    if (intake) return intake->abandon(keep);
-    auto left = storage::Intake::open(record, id, plan, round);
-    if (left) return (*left)->abandon(keep);
+              round = offer->row.round]() mutable -> Result<storage::Intake::Delivered> {
+    if (!intake) {
+      auto left = storage::Intake::open(record, id, plan, round);
+      if (left) intake = std::move(*left);
+    }
+    if (intake) {
+      if (auto gone = intake->abandon(keep); !gone) return std::move(gone).error();
+      return keep ? intake->delivered() : storage::Intake::Delivered();
+    }
     // Its list is damaged: nothing can be kept, but what is staged can go.
     auto folder = storage::Folder::open(record);
     if (!folder) return std::move(folder).error();
-    return storage::Staging::remove_noted(*folder);
+    if (auto gone = storage::Staging::remove_noted(*folder); !gone) return std::move(gone).error();
+    return storage::Intake::Delivered();
   };
   auto done = co_await async::run_on(services_.disk, std::move(job));
   if (!done) base::log(base::Level::error, "exchange", done.error().text());

@@ -35,13 +35,34 @@ asio::awaitable<std::shared_ptr<storage::Source>> Exchange::source_of(Pair& pair
   auto job = [folder = offer->folder] { return storage::Source::open(folder); };
   auto opened = co_await async::run_on(services_.disk, std::move(job));
   if (!opened) {
-    base::log(base::Level::error, "exchange", opened.error().text());
+    if (opened.error().code == std::errc::state_not_recoverable)
+      withdraw_damaged(pair, offer, opened.error());
+    else
+      base::log(base::Level::error, "exchange", opened.error().text());
     co_return nullptr;
   }
   if (auto meanwhile = offer->source.lock()) co_return meanwhile;
   std::shared_ptr<storage::Source> source = std::move(*opened);
   offer->source = source;
   co_return source;
+}
+
+/// What is left of its record cannot serve it, and nobody else has one.
+void Exchange::withdraw_damaged(Pair& pair, const OfferPtr& offer, const Error& error) {
+  protocol::Cancel message;
+  message.id = offer->row.id;
+  message.reason = protocol::wire_code(protocol::Errc::disk);
+  message.text = "what the giver keeps of its list is damaged; it can be offered again";
+  if (offer->ended() || !pair.ledger.cancel(message)) return;
+  stop_lanes(*offer);
+  offer->row.state = state::failed;
+  offer->row.outcome_text = "what is kept of its list here is damaged (" + error.context +
+                            "): offer the files again; what has arrived is not lost if you do not "
+                            "change them";
+  base::log(base::Level::error, "exchange",
+            "offer " + std::to_string(offer->row.number) + ": " + error.text());
+  note(offer);
+  say(pair);
 }
 
 Throttle Exchange::throttle_of(Pair& pair, const protocol::OfferId& id) {

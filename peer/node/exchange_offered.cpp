@@ -15,6 +15,7 @@ using protocol::Errc;
 namespace {
 constexpr std::size_t kPacesKept = 1024;
 constexpr std::chrono::seconds kDiskRetry{60};
+constexpr std::chrono::seconds kNoteRetry{10};
 }  // namespace
 
 /// The code an offer is turned away with before anyone sees it; empty if it may come in.
@@ -93,17 +94,20 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
   auto keep = std::chrono::seconds(what.expires);
   if (stranger) keep = std::min<std::chrono::seconds>(keep, kStrangerExpiry);
   row.expires = std::time(nullptr) + keep.count();
-  OfferPtr offer;
-  std::string trouble;
-  try {
-    offer = co_await offers_.add(std::move(row));
-  } catch (const Failure& failure) {
-    trouble = failure.text();
+  auto offer = co_await add_noted(row);
+  // A contact's waits for room here; nobody has refused it.
+  for (bool told = false; !offer && !stranger; told = true) {
+    if (!told) tell_not_noted(pair, what.id);
+    const auto later = std::chrono::steady_clock::now() + kNoteRetry;
+    while (std::chrono::steady_clock::now() < later) {
+      co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
+      if (stopping_ || !pair.ledger.find_taken(what.id)) co_return;
+    }
+    offer = co_await add_noted(row);
   }
   if (const auto noted = noting_.find(address); noted != noting_.end() && stranger)
     noting_.erase(noted);
   if (!offer) {
-    base::log(base::Level::error, "exchange", "an offer cannot be kept: " + trouble);
     protocol::Reject reject;
     reject.id = what.id;
     reject.reason = protocol::wire_code(Errc::disk);
@@ -118,6 +122,27 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
     co_return;
   }
   co_await fetch(offer);
+}
+
+/// Nothing if it cannot be kept.
+asio::awaitable<OfferPtr> Exchange::add_noted(storage::OfferRow row) {
+  try {
+    auto offer = co_await offers_.add(std::move(row));
+    co_return offer;
+  } catch (const Failure& failure) {
+    base::log(base::Level::error, "exchange", "an offer cannot be kept: " + failure.text());
+  }
+  co_return OfferPtr();
+}
+
+void Exchange::tell_not_noted(Pair& pair, const protocol::OfferId& id) {
+  if (!pair.session || pair.session->over()) return;
+  protocol::Trouble trouble;
+  trouble.id = id;
+  trouble.code = protocol::wire_code(Errc::disk);
+  trouble.text = "the offer cannot be noted there, and is when there is room";
+  pair.session->talk().trouble(trouble);
+  pair.session->flush();
 }
 
 bool Exchange::wants_list(const OfferRecord& offer) const {

@@ -61,6 +61,12 @@ asio::awaitable<void> Exchange::stand_still(OfferPtr offer) {
 
 void Exchange::resume(const OfferPtr& offer) {
   if (!offer->row.paused) {
+    if (offer->trouble && !offer->trouble_is_ours &&
+        offer->trouble->code == protocol::wire_code(Errc::paused)) {
+      throw Failure(base::Exit::failed, called(*offer) + " was paused by " +
+                                            contacts_.called(offer->row.peer) +
+                                            ", who alone can resume it");
+    }
     throw Failure(base::Exit::failed, called(*offer) + " is not paused: it is " + offer->row.state);
   }
   offer->row.paused = false;

@@ -131,7 +131,8 @@ Json offer_json(Node& node, const OfferRecord& offer) {
       json["failures"].push_back(std::move(entry));
     }
   }
-  if (offer.trouble && (offer.is(state::active) || offer.is(state::preparing))) {
+  const bool not_noted = offer.given() && offer.is(state::pending);  // by a full disk there
+  if (offer.trouble && (offer.is(state::active) || offer.is(state::preparing) || not_noted)) {
     Json trouble;
     trouble["code"] = json_text(offer.trouble->code);
     trouble["text"] = json_text(offer.trouble->text);

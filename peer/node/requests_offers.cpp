@@ -117,16 +117,24 @@ asio::awaitable<Json> do_offers(Node& node, Request& request) {
 asio::awaitable<Json> do_cancel(Node& node, Request& request) {
   auto offer = select_offer(node, bytes_of(request.arguments(), "offer"), WantOffer::any);
   bool keep = flag_of(request.arguments(), "keep");
-  const bool arrived = offer->taking && offer->taking->intake() &&
-                       offer->taking->intake()->progress().have_bytes > 0;
+  if (keep && offer->given()) {
+    throw Failure(Exit::usage,
+                  "offer " + std::to_string(offer->row.number) +
+                      " is yours: what has arrived of it lies at the other side, where "
+                      "'peer cancel --keep' keeps what is complete. Cancel it without "
+                      "--keep, or leave that to them");
+  }
+  const bool staged = !offer->given() && offer->is(state::active);
+  const auto intake = offer->taking ? offer->taking->intake() : nullptr;
+  const bool arrived =
+      intake ? intake->progress().have_bytes > 0 : staged && offer->row.bytes_done > 0;
   if (flag_of(request.arguments(), "ask") && !keep && arrived)
     keep = co_await ask_to_remove(node, request, offer);
-  const bool unfinished = offer->taking != nullptr;  // else what is there is complete, and stays
   auto done = co_await node.exchange.cancel(offer, keep);
   Json result;
   result["number"] = offer->row.number;
   result["kept"] = json_byte_list(done.kept);
-  result["removed_bytes"] = unfinished ? done.removed_bytes : 0;
+  result["removed_bytes"] = done.removed_bytes;
   co_return result;
 }
 

@@ -261,14 +261,14 @@ Result<void> read_index(Files& files) {
 
 Result<std::shared_ptr<const Catalogue>> Catalogue::open(const std::string& folder) {
   auto at = Folder::open(folder);
-  if (!at) return std::move(at).error();
+  if (!at) return record_error(std::move(at).error());
   auto files = std::make_shared<Files>();
   files->shown = folder;
   auto records = open_sized(*at, kCatalogueFile, files->record_bytes);
-  if (!records) return std::move(records).error();
+  if (!records) return record_error(std::move(records).error());
   files->records = std::move(*records);
   auto names = open_sized(*at, kNamesFile, files->name_bytes);
-  if (!names) return std::move(names).error();
+  if (!names) return record_error(std::move(names).error());
   files->names = std::move(*names);
   if (auto r = read_index(*files); !r) return std::move(r).error();
   return std::shared_ptr<const Catalogue>(std::make_shared<FileCatalogue>(std::move(files)));

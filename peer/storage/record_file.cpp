@@ -108,4 +108,10 @@ Error damaged(const std::string& shown) {
                base::quoted(shown) + " is damaged");
 }
 
+Error record_error(Error error) {
+  if (error.code != std::errc::no_such_file_or_directory) return error;
+  return Error(std::make_error_code(std::errc::state_not_recoverable),
+               error.context + ", where somebody has removed it");
+}
+
 }  // namespace peer::storage

@@ -79,5 +79,7 @@ class WindowReader {
 
 /// "‘x/catalogue’ is damaged": std::errc::state_not_recoverable.
 Error damaged(const std::string& shown);
+/// Of opening a record or a file of it: where it is not there any more, it is as good as damaged.
+Error record_error(Error error);
 
 }  // namespace peer::storage

@@ -143,7 +143,7 @@ Result<void> Roots::write(const Folder& record) const {
 Result<Roots> Roots::read(const Folder& record) {
   const std::string shown = record.shown() + "/" + kRootsFile;
   auto fd = record.file(kRootsFile, O_RDONLY);
-  if (!fd) return std::move(fd).error();
+  if (!fd) return record_error(std::move(fd).error());
   struct stat st {};
   if (::fstat(fd->get(), &st) != 0) return errno_error("look at", shown, errno);
   std::string text(static_cast<std::size_t>(st.st_size), '\0');

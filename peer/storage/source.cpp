@@ -295,11 +295,11 @@ class FileSource final : public Source {
 
 Result<std::shared_ptr<Source>> Source::open(const std::string& folder) {
   auto record = Folder::open(folder);
-  if (!record) return std::move(record).error();
+  if (!record) return record_error(std::move(record).error());
   auto roots = Roots::read(*record);
   if (!roots) return std::move(roots).error();
   auto manifest = record->file(kManifestFile, O_RDONLY);
-  if (!manifest) return std::move(manifest).error();
+  if (!manifest) return record_error(std::move(manifest).error());
   auto catalogue = Catalogue::open(folder);
   if (!catalogue) return std::move(catalogue).error();
   const auto entries = (*catalogue)->entries();

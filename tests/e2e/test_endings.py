@@ -98,6 +98,30 @@ class Endings(Case):
         self.assertEqual(giving.finish().code, 3)
         self.assertEqual(os.listdir(bob.downloads), [])
 
+    def test_cancel_keeps_what_is_complete_of_what_is_paused(self):
+        def tree(alice):
+            for i in range(16):
+                alice.file(f"d/{i:02}", 4 << 20, seed=i)
+            return os.path.join(alice.files, "d")
+        alice, bob, proxy, giving, number = self.held(tree, after=40 << 20)
+        bob.run("pause", str(number))
+        bob.watch().until(lambda o: (o.get("trouble") or {}).get("code") == "paused")
+        said = bob.run("cancel", str(number), "--keep")
+        kept = os.listdir(os.path.join(bob.downloads, "d"))
+        self.assertTrue(0 < len(kept) < 16, kept)
+        self.assertIn(f"kept: ‘{os.path.join(bob.downloads, 'd')}’", said.out + said.err)
+        proxy.release()
+        self.assertEqual(giving.finish().code, 3)
+        self.assert_no_leftovers(bob.downloads)
+
+    def test_only_the_taker_can_keep(self):
+        alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
+        mine = str(alice.offers()[0]["number"])
+        self.assertIn("at the other side", alice.run("cancel", mine, "--keep", code=2).err)
+        alice.run("cancel", mine)
+        proxy.release()
+        self.assertNotEqual(giving.finish().code, 0)
+
     def test_accepted_again_is_followed(self):
         alice, bob, proxy, giving, number = self.held(lambda alice: alice.file("big", 64 << 20))
         again = bob.command("accept", str(number))

@@ -246,9 +246,9 @@ class Faults(Case):
             os.rename(path + ".away", os.path.join(os.path.dirname(os.path.dirname(path)), "away"))
         self.changing(swap)
 
-    def small_disk(self, bob, megabytes):
-        disk = os.path.join(bob.folder, "disk")
-        os.mkdir(disk)
+    def small_disk(self, bob, megabytes, disk=None):
+        disk = disk or os.path.join(bob.folder, "disk")
+        os.makedirs(disk, exist_ok=True)
         if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk], capture_output=True).returncode:
             self.skipTest("mounting a small tmpfs needs root")
         self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
@@ -286,6 +286,76 @@ class Faults(Case):
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
+
+    def test_no_room_to_note_an_offer(self):
+        """Nobody has rejected it: it waits for room."""
+        alice, bob = self.peer("alice"), self.peer("bob", False)
+        self.small_disk(bob, 8, bob.home)
+        os.chmod(bob.home, 0o700)
+        with open(os.path.join(bob.home, "config.toml"), "w") as f:
+            f.write('discovery = "off"\n')
+        bob.start()
+        alice.add(bob)
+        bob.run("add", "alice", "--id", alice.id())
+        filler = os.path.join(bob.home, "filler")
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
+            while f.write(bytes(1 << 12)):
+                pass
+        path = alice.file("x", 10)
+        alice.run("offer", "bob", path, "--no-wait")
+        seen = alice.watch().until(lambda o: (o.get("trouble") or {}).get("code") == "disk")
+        self.assertEqual(seen["state"], "pending")
+        self.assertIn("bob's disk fails: the offer cannot be noted there", alice.run("offers").out)
+        self.assertEqual(bob.offers(), [])
+        os.unlink(filler)
+        number = bob.await_pending()
+        self.assertNotIn("bob's disk", alice.run("offers").out)
+        bob.run("accept", str(number))
+        self.assert_same(path, os.path.join(bob.downloads, "x"))
+
+    def without_record(self, peer, number, lost):
+        """Ends the node; it begins anew without this file of the offer's record, or without any."""
+        peer.kill()
+        record = os.path.join(peer.home, "offers", str(number))
+        if lost:
+            os.unlink(os.path.join(record, lost))
+        else:
+            shutil.rmtree(record)
+        peer.start()
+
+    def record_goes_at_the_taker(self, lost=""):
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        proxy.release()
+        self.without_record(bob, number, lost)
+        self.check_arrived(alice, bob, number, path)
+
+    def record_goes_at_the_giver(self, lost=""):
+        """It cannot be served any more: both sides are told, and it can be offered again."""
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        mine = alice.offers()[0]["number"]
+        waiting = bob.command("wait", str(number))
+        proxy.release()
+        self.without_record(alice, mine, lost)
+        self.assertIn("can be offered again", waiting.finish().err)
+        until(lambda: not alice.offers(), 10, "the giver's offer has ended")
+        self.assertIn("offer the files again", alice.run("history").out)
+        self.assertEqual(bob.offers(), [])
+        self.assert_no_leftovers(bob.downloads)
+
+    def test_the_taker_loses_its_catalogue(self):
+        self.record_goes_at_the_taker("catalogue")
+
+    def test_the_taker_loses_the_names(self):
+        self.record_goes_at_the_taker("names")
+
+    def test_the_giver_loses_its_catalogue(self):
+        self.record_goes_at_the_giver("catalogue")
+
+    def test_the_giver_loses_the_manifest(self):
+        self.record_goes_at_the_giver("manifest")
+
+    def test_the_giver_loses_the_whole_record(self):
+        self.record_goes_at_the_giver()
 
     def test_a_limit_on_the_size_of_files(self):
         alice, bob = self.pair()

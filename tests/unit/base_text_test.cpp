@@ -175,6 +175,7 @@ TEST_CASE("durations are told in the two units that matter") {
   CHECK(duration_text(seconds(86'400)) == "1 day");
   CHECK(duration_text(seconds(86'400 + 7 * 3600)) == "1 day 7 h");
   CHECK(duration_text(seconds(3 * 86'400 + 3600)) == "3 days");
+  CHECK(duration_text(seconds(30 * 86'400 - 1)) == "30 days");
 }
 
 TEST_CASE("times are local, and any number has a text") {
