@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <ctime>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -21,21 +22,21 @@ namespace {
 
 constexpr char kNewCode[] = "; for a new code: peer invite";
 
-std::string who_came(const Invite& invite) {
-  return "whoever came from " + base::escaped(invite.address) + " (" + invite.id.short_text() + ")";
+std::string who_came(const Visitor& who) {
+  return "whoever came from " + base::escaped(who.address) + " (" + who.id.short_text() + ")";
 }
 
 [[noreturn]] void invite_over(const Invite& invite, seconds how_long) {
   switch (invite.end) {
     case Invite::End::refused:
       throw Failure(Exit::identity,
-                    "pairing failed: " + who_came(invite) +
+                    "pairing failed: " + who_came(invite.last) +
                         " did not have the code. The invite is over and nothing was stored. If "
                         "that was the one you invited, the code was mistyped" +
                         kNewCode);
     case Invite::End::cut:
       throw Failure(Exit::failed,
-                    who_came(invite) +
+                    who_came(invite.last) +
                         " had the code, but the connection broke before the last word: it may hold "
                         "this peer as a contact now. Here nothing was stored, and the invite is "
                         "over" +
@@ -72,18 +73,24 @@ Json invited_json(Node& node, const Invite& invite, seconds how_long) {
   return json;
 }
 
+void tell_left(Request& request, const Invite& invite, std::size_t& told) {
+  for (; told < invite.left.size(); ++told) {
+    Json gone;
+    gone["address"] = invite.left[told].address;
+    gone["short"] = invite.left[told].id.short_text();
+    gone["last"] = told + 1 == kLeaversTold;
+    request.event("left", std::move(gone));
+  }
+}
+
 /// Until it is over, or its holder stops.
 asio::awaitable<void> hold_open(Node& node, Request& request, std::shared_ptr<Invite> invite) {
-  std::size_t left = 0;
-  while (invite->end == Invite::End::open && !request.stopped()) {
-    if (std::exchange(left, invite->left) < invite->left) {
-      Json gone;
-      gone["address"] = invite->address;
-      gone["short"] = invite->id.short_text();
-      request.event("left", std::move(gone));
-    }
+  using End = Invite::End;
+  std::size_t told = 0;
+  while (invite->end == End::keeping || (invite->end == End::open && !request.stopped())) {
+    tell_left(request, *invite, told);
     const auto rest = invite->until - steady_clock::now();
-    if (rest <= seconds(0) && !invite->busy) co_return;
+    if (rest <= seconds(0) && invite->inside == 0) co_return;
     // Who is in the door when its time ends may finish, and is heard of.
     co_await node.services.changed.wait_for(std::max<steady_clock::duration>(rest, seconds(1)));
   }
@@ -196,8 +203,8 @@ asio::awaitable<Json> do_invite(Node& node, Request& request) {
                                             "more") +
                                     kNewCode);
   if (invite->end != Invite::End::paired) invite_over(*invite, how_long);
-  auto paired =
-      co_await tell_paired(node, request, invite->id, invite->address, invite->was_contact);
+  auto paired = co_await tell_paired(node, request, invite->last.id, invite->last.address,
+                                     invite->last.was_contact);
   co_return paired;
 }
 

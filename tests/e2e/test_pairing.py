@@ -345,19 +345,6 @@ class Door(Pairing):
         self.join(bob, row["code"], alice.address)
         self.outcome(inviting)
 
-    def test_one_at_a_time_is_in_the_door(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        inviting, row = self.invite(alice)
-        inside = self.raw(alice)
-        inside.say("pair", version=1, share=base64.b64encode(point()).decode())
-        self.said(inside)
-        self.join(bob, row["code"], alice.address, code_=5)
-        inside.tls.close()
-        while b"left without having tried" not in inviting.process.stderr.readline():
-            pass
-        self.join(bob, row["code"], alice.address)
-        self.outcome(inviting)
-
     def test_a_crowd(self):
         alice, bob = self.peer("alice"), self.peer("bob")
         inviting, row = self.invite(alice)
