@@ -56,10 +56,18 @@ seconds invite_time(const Json& arguments) {
   return how_long;
 }
 
-/// --as; a name of another contact is never taken over.
+/// --as; a name of another contact is never taken over, and whose it is to be is not known yet.
 std::string wished_name(Node& node, const Json& arguments) {
   auto name = bytes_of(arguments, "as");
-  if (!name.empty()) check_name(node, name, nullptr);
+  if (name.empty()) return name;
+  try {
+    check_name(node, name, nullptr);
+  } catch (const Failure& failure) {
+    if (!node.contacts.find_name(name)) throw;
+    throw Failure(failure.exit(), failure.text() +
+                                      "; or if that is the one you pair with, leave --as out: it "
+                                      "keeps its name");
+  }
   return name;
 }
 
@@ -124,14 +132,17 @@ asio::awaitable<void> ask_name(Node& node, Request& request, protocol::PeerId id
 
 /// Tells who is a contact now, and has a new one named.
 asio::awaitable<Json> tell_paired(Node& node, Request& request, protocol::PeerId id,
-                                  std::string address, bool was_contact) {
+                                  std::string address, bool was_contact,
+                                  std::optional<bool> sure = std::nullopt) {
   Json paired;
   paired["peer"] = peer_json(node, id);
   paired["address"] = address;
   paired["known"] = was_contact;
+  if (sure) paired["sure"] = *sure;
+  const auto wish = bytes_of(request.arguments(), "as");
+  if (was_contact && !wish.empty() && wish != node.contacts.called(id)) paired["wish"] = wish;
   request.event("paired", paired);
-  if (!was_contact && bytes_of(request.arguments(), "as").empty())
-    co_await ask_name(node, request, id);
+  if (!was_contact && wish.empty()) co_await ask_name(node, request, id);
   paired["peer"] = peer_json(node, id);
   if (!was_contact) paired["looks_like"] = look_alikes(node, node.contacts.called(id), id);
   co_return paired;
@@ -218,8 +229,8 @@ asio::awaitable<Json> do_join(Node& node, Request& request) {
   asking["address"] = inviter.address;
   request.event("joining", std::move(asking));
   const auto joined = co_await join(node, std::move(inviter), std::move(code), std::move(name));
-  auto paired = co_await tell_paired(node, request, joined.id, joined.address, joined.was_contact);
-  paired["sure"] = joined.sure;
+  auto paired = co_await tell_paired(node, request, joined.id, joined.address, joined.was_contact,
+                                     joined.sure);
   co_return paired;
 }
 
