@@ -246,6 +246,12 @@ class Names(ContactsCase):
         self.assertEqual((row["online"], row["reachable"], row["route"]), (True, True, bob.address))
         self.assertGreater(row["online_since"], 0)
         self.assertEqual(row["known"][0]["learned"], "given")
+        # Where she came from is no place to go to: where she listens is.
+        row = self.details(bob, "alice")
+        self.assertEqual((row["online"], row["listens_at"]), (True, alice.address))
+        self.assertNotEqual(row["route"], alice.address)
+        self.assertRegex(bob.run("peers").out, rf"^alice .*  connected.*  {alice.address}\n")
+        self.assertIn(f" via {alice.address} (it came from {row['route']})", bob.run("peers", "alice").out)
         bob.stop()
         until(lambda: not self.details(alice, "bob")["online"], 10, "bob is away")
         self.assertRegex(alice.run("peers").out.splitlines()[0], r"not (connected|reachable), seen")
