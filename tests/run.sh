@@ -102,12 +102,14 @@ for part in $parts; do
       ;;
     fuzz)
       install_packages clang libclang-rt-dev || exit 1
-      targets='tests/fuzz/fuzz_message tests/fuzz/fuzz_manifest tests/fuzz/fuzz_frame tests/fuzz/fuzz_beacon'
+      targets='tests/fuzz/fuzz_message tests/fuzz/fuzz_manifest tests/fuzz/fuzz_frame tests/fuzz/fuzz_beacon tests/fuzz/fuzz_code tests/fuzz/fuzz_share'
       if build test-fuzz; then
         fuzz message wire
         fuzz manifest manifest
         fuzz frame frame
         fuzz beacon beacon
+        fuzz code code
+        fuzz share share
       fi
       ;;
     *)

@@ -16,6 +16,8 @@ constexpr std::array<std::string_view, 6> kWhom{"peer",     "verified",  "truste
                                                 "contacts", "strangers", "anyone"};
 constexpr std::array<std::string_view, 3> kVerdicts{"accept", "ask", "reject"};
 
+constexpr std::size_t kFaultsNamed = 5;  ///< of one rule
+
 bool is_text(const std::string& text, std::size_t most) {
   return !text.empty() && text.size() <= most && escaped(text) == text;
 }
@@ -140,12 +142,16 @@ class Reading {
   PolicyRule run() {
     rule_.place = place(table_.source().begin);
     if (!table_.contains("from")) wrong(table_.source().begin, "it has no `from`");
-    if (!table_.contains("do")) wrong(table_.source().begin, "it has no `do`");
+    verdict_known_ = table_.contains("do");
+    if (!verdict_known_) wrong(table_.source().begin, "it has no `do`");
     for (const Key& key : kKeys)
       if (const toml::node* node = table_.get(key.key)) one(key, *node);
     for (const auto& [key, node] : table_)
       if (!find_key(key.str())) unknown(key);
-    if (rule_.trouble.empty()) return std::move(rule_);
+    if (faults_ == 0) return std::move(rule_);
+    if (faults_ > kFaultsNamed)
+      rule_.trouble += "; and " + count_text(faults_ - kFaultsNamed) + " more";
+    rule_.trouble += "; until that is mended it only asks";
     PolicyRule asks;
     asks.place = std::move(rule_.place);
     asks.trouble = std::move(rule_.trouble);
@@ -162,11 +168,12 @@ class Reading {
     const auto text = node.value<std::string>();
     if (!key.read(node, rule_)) {
       if (key.key == "from") whom_known_ = false;
+      if (key.key == "do") verdict_known_ = false;
       wrong(node.source().begin, std::string(key.key)
                                      .append(text ? " = " + quoted(*text) : "")
                                      .append(": it is ")
                                      .append(key.allowed));
-    } else if (key.only && rule_.verdict != *key.only) {
+    } else if (key.only && verdict_known_ && rule_.verdict != *key.only) {
       wrong(node.source().begin, std::string(key.key)
                                      .append(" belongs to do = \"")
                                      .append(to_string(*key.only))
@@ -184,8 +191,11 @@ class Reading {
   }
 
   void wrong(toml::source_position where, const std::string& what) {
-    if (!rule_.trouble.empty()) return;
-    rule_.trouble = place(where) + ": " + what + "; until that is mended it only asks";
+    if (++faults_ > kFaultsNamed) return;
+    if (faults_ == 1)
+      rule_.trouble = place(where) + ": " + what;
+    else
+      rule_.trouble += "; line " + std::to_string(where.line) + ": " + what;
   }
 
   std::string place(toml::source_position where) const {
@@ -196,7 +206,9 @@ class Reading {
   const std::string& file_;
   std::size_t number_;
   PolicyRule rule_;
+  std::size_t faults_ = 0;
   bool whom_known_ = true;
+  bool verdict_known_ = true;
 };
 
 PolicyRule unreadable(const toml::node& node, const std::string& file, const char* what) {

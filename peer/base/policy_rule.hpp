@@ -48,8 +48,8 @@ struct PolicyRule {
   std::string on_clash = "rename";  ///< or skip, update, overwrite
   std::string text;                 ///< of those that reject: a word to the other side
   std::string place;                ///< "‘config.toml’ line 3, column 1: policy rule 2"
-  /// What is wrong with it, a whole sentence with its place in the file. It then asks, whatever is
-  /// written there, and if it is not clear about whom it is, about everybody.
+  /// All that is wrong with it, a whole sentence with its place in the file. It then asks, whatever
+  /// is written there, and if it is not clear about whom it is, about everybody.
   std::string trouble;
 
   friend bool operator==(const PolicyRule&, const PolicyRule&) = default;

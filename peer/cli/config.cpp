@@ -1,3 +1,7 @@
+#include <algorithm>
+#include <optional>
+#include <set>
+
 #include "base/settings.hpp"
 #include "base/text.hpp"
 #include "cli/arguments.hpp"
@@ -5,6 +9,7 @@
 #include "cli/command_error.hpp"
 #include "cli/commands.hpp"
 #include "cli/json_fields.hpp"
+#include "cli/node_process.hpp"
 #include "cli/output.hpp"
 
 namespace peer::cli {
@@ -16,8 +21,8 @@ const Spec& spec() {
       "config [KEY [VALUE]]",
       "Show all settings, or one, or change one. They live in a file that can be edited by hand, "
       "comments are kept; a running node reads it again whenever this command runs. The rules "
-      "about "
-      "offers ([[policy]] tables) are shown too; 'peer trust' writes those for one contact.",
+      "about offers ([[policy]] tables) are shown too, and which of them name nobody; 'peer trust' "
+      "writes those for one contact.",
       {},
       "peer config\n"
       "peer config downloads ~/Incoming\n"
@@ -29,9 +34,18 @@ const Spec& spec() {
   return instance;
 }
 
+/// A file that cannot be read, and what holds meanwhile.
+[[noreturn]] void unreadable(const base::Home& home, const Error& error) {
+  throw CommandError(
+      ExitCode::failed,
+      error.text() + (connect_to_node(home) ? "; until that is mended the running node goes on "
+                                              "with the settings and rules it had"
+                                            : "; until that is mended no node starts here"));
+}
+
 std::vector<base::SettingInfo> settings_of(const base::Home& home) {
   auto settings = base::list_settings(home.config_file);
-  if (!settings) throw CommandError(ExitCode::failed, settings.error().text());
+  if (!settings) unreadable(home, settings.error());
   return *std::move(settings);
 }
 
@@ -94,14 +108,56 @@ Json rule_json(const base::PolicyRule& rule) {
   return json;
 }
 
-void print_rules(const Common& common, const base::Home& home) {
-  const auto settings = base::Settings::load(home.config_file);
-  if (!settings) throw CommandError(ExitCode::failed, settings.error().text());
-  if (!common.json && !settings->policy.empty())
-    print("# rules about offers, the first that fits decides");
+/// What the node makes of the settings.
+struct Heard {
+  std::vector<std::string> warnings;
+  std::set<std::uint64_t> nobody;  ///< the numbers of rules that name no contact and need one
+  std::string downloads;           ///< where files land until it ends, if `start` was told
+};
+
+/// The node reads the file again. Only one that runs already is asked, unless it is `needed`.
+Heard hear_node(const Common& common, bool needed) {
+  Attachment attachment;
+  attachment.command = "config";
+  std::optional<Attached> attached;
+  if (needed)
+    attached = attach(common, attachment);
+  else
+    attached = attach_if_running(common, attachment);
+  Heard heard;
+  if (!attached) return heard;
+  const Json result = attached->client->call(Json::object({{"do", "settings"}}));
+  for (const Json& warning : array_of(result, "warnings"))
+    if (warning.is_string()) heard.warnings.push_back(warning.get<std::string>());
+  for (const Json& number : array_of(result, "nobody"))
+    if (number.is_number_unsigned()) heard.nobody.insert(number.get<std::uint64_t>());
+  heard.downloads = bytes_from(result.value("downloads", Json("")));
+  return heard;
+}
+
+void print_warnings(const Heard& heard) {
+  for (const std::string& warning : heard.warnings) say("warning: " + base::escaped(warning));
+}
+
+void print_landing(const Heard& heard) {
+  if (!heard.downloads.empty())
+    say("the running node was started with --downloads: files land in " +
+        base::quoted(heard.downloads) + " until it ends");
+}
+
+std::string nobody_text(const base::PolicyRule& rule) {
+  if (rule.id)
+    return "names nobody: " + rule.id->short_text() +
+           " is no contact; until it is one, the rule takes nothing";
+  return "names nobody: no contact is called " + base::quoted(rule.name) +
+         "; until that is mended everything is asked about that no earlier rule decides";
+}
+
+void print_rules(const Common& common, std::vector<base::PolicyRule> rules, const Heard& heard) {
+  if (!common.json && !rules.empty()) print("# rules about offers, the first that fits decides");
   std::uint64_t number = 0;
-  for (const base::PolicyRule& rule : settings->policy) {
-    ++number;
+  for (base::PolicyRule& rule : rules) {
+    if (heard.nobody.contains(++number)) rule.trouble = nobody_text(rule);
     if (common.json) {
       Json row = rule_json(rule);
       row["number"] = number;
@@ -112,24 +168,34 @@ void print_rules(const Common& common, const base::Home& home) {
   }
 }
 
-/// A running node reads the file again, and says what in it means nothing.
-void tell_node(const Common& common) {
-  Attachment attachment;
-  attachment.command = "config";
-  auto attached = attach_if_running(common, attachment);
-  if (!attached) return;
-  const Json result = attached->client->call(Json::object({{"do", "settings"}}));
-  for (const Json& warning : array_of(result, "warnings"))
-    if (warning.is_string()) say("warning: " + base::escaped(warning.get<std::string>()));
+/// All settings, or the rules alone.
+ExitCode show(const Common& common, const base::Home& home, bool rules_alone) {
+  const auto settings = settings_of(home);
+  auto read = base::Settings::load(home.config_file);
+  if (!read) unreadable(home, read.error());
+  const bool names_peers = std::ranges::any_of(
+      read->policy, [](const auto& rule) { return rule.from == base::Whom::peer; });
+  const Heard heard = hear_node(common, names_peers);
+  if (!rules_alone) {
+    if (!common.json) print("# " + base::escaped(home.config_file));
+    for (const auto& setting : settings) print_setting(common, setting);
+  }
+  print_rules(common, std::move(read->policy), heard);
+  if (!rules_alone) print_landing(heard);
+  print_warnings(heard);
+  return ExitCode::done;
 }
 
 ExitCode change(const Arguments& arguments, const base::Home& home) {
-  const auto changed = base::change_setting(home.config_file, arguments.word(0), arguments.word(1));
+  const std::string key = arguments.word(0);
+  const auto changed = base::change_setting(home.config_file, key, arguments.word(1));
   if (!changed) throw CommandError(ExitCode::usage, changed.error().text());
-  tell_node(arguments.common());
+  const Heard heard = hear_node(arguments.common(), false);
+  if (key == "downloads") print_landing(heard);
+  print_warnings(heard);
   if (arguments.common().json)
     for (const auto& setting : settings_of(home))
-      if (setting.key == arguments.word(0)) print_setting(arguments.common(), setting);
+      if (setting.key == key) print_setting(arguments.common(), setting);
   return ExitCode::done;
 }
 
@@ -141,19 +207,9 @@ ExitCode run_config(std::span<char*> args) {
   const Common& common = arguments->common();
   const base::Home home = common.home();
   if (arguments->words().size() == 2) return change(*arguments, home);
+  if (arguments->words().empty()) return show(common, home, false);
+  if (arguments->word(0) == base::kPolicyKey) return show(common, home, true);
   const auto settings = settings_of(home);
-  if (arguments->words().empty()) {
-    if (!common.json) print("# " + base::escaped(home.config_file));
-    for (const auto& setting : settings) print_setting(common, setting);
-    print_rules(common, home);
-    tell_node(common);
-    return ExitCode::done;
-  }
-  if (arguments->word(0) == base::kPolicyKey) {
-    print_rules(common, home);
-    tell_node(common);
-    return ExitCode::done;
-  }
   std::vector<std::string> keys;
   for (const auto& setting : settings) {
     keys.push_back(setting.key);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/faults.hpp"
 #include "base/text.hpp"
 #include "cli/command_error.hpp"
 #include "cli/json_fields.hpp"
@@ -14,8 +15,10 @@ constexpr std::uint64_t kVersion = 1;
 constexpr std::size_t kMaxAddresses = 80;     ///< of one contact; as many as a node keeps
 constexpr std::size_t kMaxTextBytes = 1'000;  ///< of a name, an ID, a note, an address
 
+constexpr char kNothing[] = "nothing was imported";
+
 [[noreturn]] void bad(const std::string& what) {
-  throw CommandError(ExitCode::failed, what + "; nothing was imported");
+  throw CommandError(ExitCode::failed, what + "; " + kNothing);
 }
 
 /// What the strict reader refuses, with the line where a lenient one stumbles too.
@@ -32,55 +35,62 @@ constexpr std::size_t kMaxTextBytes = 1'000;  ///< of a name, an ID, a note, an 
   bad(where + "this is no JSON object as contacts are kept in: " + error.text());
 }
 
+/// One contact, an object. What is wrong with it goes to the faults of the file.
 class Reader {
  public:
-  Reader(const Json& contact, std::size_t number) : contact_(contact), number_(number) {
-    if (!contact.is_object()) refuse("is no object");
-  }
+  Reader(const Json& contact, std::size_t number, base::Faults& faults)
+      : contact_(contact), number_(number), faults_(faults) {}
 
-  std::string text(const char* key, bool required) const {
+  std::string text(const char* key, bool required) {
     const auto it = contact_.find(key);
-    if (it == contact_.end() && !required) return {};
-    if (it == contact_.end()) refuse(std::string(key) + " is missing");
-    return checked(*it, key);
+    if (it != contact_.end()) return checked(*it, key);
+    if (required) refuse(key, "is missing");
+    return {};
   }
 
-  bool flag(const char* key, bool otherwise) const {
+  bool flag(const char* key, bool otherwise) {
     const auto it = contact_.find(key);
     if (it == contact_.end()) return otherwise;
-    if (!it->is_boolean()) refuse(std::string(key) + " is neither true nor false");
-    return it->get<bool>();
+    if (it->is_boolean()) return it->get<bool>();
+    refuse(key, "is neither true nor false");
+    return otherwise;
   }
 
-  std::vector<std::string> texts(const char* key) const {
+  std::vector<std::string> texts(const char* key) {
     std::vector<std::string> out;
     const auto it = contact_.find(key);
     if (it == contact_.end()) return out;
-    if (!it->is_array()) refuse(std::string(key) + " is no list");
-    if (it->size() > kMaxAddresses)
-      refuse(std::string(key) + " are more than " + std::to_string(kMaxAddresses));
-    for (const Json& one : *it) out.push_back(checked(one, key));
+    if (!it->is_array())
+      refuse(key, "is no list");
+    else if (it->size() > kMaxAddresses)
+      refuse(key, "are more than " + std::to_string(kMaxAddresses));
+    else
+      for (const Json& one : *it) out.push_back(checked(one, key));
     return out;
   }
 
- private:
-  std::string checked(const Json& value, const char* key) const {
-    if (!value.is_string()) refuse(std::string(key) + " is no text");
-    auto text = value.get<std::string>();
-    if (text.size() > kMaxTextBytes)
-      refuse(std::string(key) + " is longer than " + std::to_string(kMaxTextBytes) + " bytes");
-    return text;
+  void refuse(const std::string& key, const std::string& what) {
+    const std::string name = text_of(contact_, "name");
+    faults_.add("contact " + std::to_string(number_) +
+                (name.empty() ? "" : " (‘" + base::escaped(name, 40) + "’)") + ": " + key + " " +
+                what);
   }
 
-  [[noreturn]] void refuse(const std::string& what) const {
-    std::string name;
-    if (contact_.is_object()) name = text_of(contact_, "name");
-    bad("contact " + std::to_string(number_) +
-        (name.empty() ? "" : " (‘" + base::escaped(name, 40) + "’)") + ": " + what);
+ private:
+  std::string checked(const Json& value, const char* key) {
+    if (!value.is_string()) {
+      refuse(key, "is no text");
+      return {};
+    }
+    auto text = value.get<std::string>();
+    if (text.size() > kMaxTextBytes)
+      refuse(key, "is longer than " + std::to_string(kMaxTextBytes) + " bytes");
+    return text;
   }
 
   const Json& contact_;
   std::size_t number_;
+  base::Faults& faults_;
 };
 
 }  // namespace
@@ -111,8 +121,15 @@ std::vector<Json> read_contacts(std::string_view text, bool vouched) {
   const auto contacts = whole.find("contacts");
   if (contacts == whole.end() || !contacts->is_array()) bad("\"contacts\" is no list");
   std::vector<Json> out;
+  base::Faults faults;
   for (const Json& contact : *contacts) {
-    const Reader reader(contact, out.size() + 1);
+    const auto number = out.size() + 1;
+    if (!contact.is_object()) {
+      faults.add("contact " + std::to_string(number) + " is no object");
+      out.emplace_back();
+      continue;
+    }
+    Reader reader(contact, number, faults);
     Json one = Json::object();
     one["name"] = reader.text("name", true);
     one["id"] = reader.text("id", true);
@@ -121,6 +138,7 @@ std::vector<Json> read_contacts(std::string_view text, bool vouched) {
     one["verified"] = reader.flag("verified", true) && vouched;
     out.push_back(std::move(one));
   }
+  if (!faults.empty()) throw CommandError(ExitCode::failed, faults.text(kNothing));
   return out;
 }
 

@@ -18,7 +18,7 @@ std::string contacts_text(const std::vector<Json>& peers);
 
 /// The contacts of such a file, each with these fields alone; `verified` is false unless `vouched`.
 /// Whether names, IDs and addresses are legal is the node's to say. CommandError that names line or
-/// contact, and what is wrong.
+/// contacts, and what is wrong with them.
 std::vector<Json> read_contacts(std::string_view text, bool vouched);
 
 }  // namespace peer::cli

@@ -115,7 +115,8 @@ class Inviting {
     clear_status();
     say("somebody came from " + base::escaped(text_of(message, "address")) + " (" +
         base::escaped(text_of(message, "short")) +
-        ") and left without having tried the code: the invite stands");
+        ") and left without having tried the code: the invite stands" +
+        (flag_of(message, "last") ? "; whoever else comes and leaves is not named any more" : ""));
   }
 
   void invited(const Json& message) {
@@ -161,6 +162,7 @@ class Inviting {
       while (last_.is_null() && Clock::now() < give_up) client_.turn(give_up);
     } catch (const CommandError&) {  // the node has gone: so has the invite
     }
+    if (const std::string contact = talk_.so_far(); !contact.empty()) return say(contact);
     say("the invite is over: the code does nothing any more");
   }
 

@@ -90,13 +90,69 @@ void check_address(const Arguments& arguments) {
   if (!address) arguments.fail("--at " + base::escaped(address.error().text()));
 }
 
-void hear(PairingTalk& talk, const Json& message) {
-  if (text_of(message, "event") == "joining")
-    say_verbose("trying the code with " +
-                base::escaped(text_of(object_of(message, "peer"), "short")) + " at " +
-                base::escaped(text_of(message, "address")));
-  talk.hear(message);
-}
+/// The talk with the node, and what is true when it breaks off.
+class Joining {
+ public:
+  Joining(Client& client, const Common& common) : client_(client), talk_(client, common) {}
+
+  /// Without `code` it is asked for.
+  ExitCode run(const Arguments& arguments, std::string code, Json body) {
+    try {
+      if (code.empty()) code = typed_code(client_, arguments);
+      body["code"] = code;
+      if (!arguments.given("at")) show_status("looking for the invite on the local network");
+      const Json result =
+          client_.call(std::move(body), [this](const Json& message) { hear(message); });
+      clear_status();
+      return talk_.tell(result);
+    } catch (const NodeGone& error) {
+      stop_asking();
+      say_more(error, "the node ended");
+      throw;
+    } catch (const TimeIsOver& error) {
+      stop_asking();
+      say_more(error, error.what());
+      throw;
+    } catch (const Interrupted&) {
+      stop_asking();
+      if (const std::string known = so_far(); !known.empty()) say(known);
+      throw;
+    } catch (...) {
+      stop_asking();
+      throw;
+    }
+  }
+
+ private:
+  void hear(const Json& message) {
+    if (text_of(message, "event") == "joining") {
+      tried_ = true;
+      say_verbose("trying the code with " +
+                  base::escaped(text_of(object_of(message, "peer"), "short")) + " at " +
+                  base::escaped(text_of(message, "address")));
+    }
+    talk_.hear(message);
+  }
+
+  static void stop_asking() {
+    end_prompt(false);
+    clear_status();
+  }
+
+  void say_more(const CommandError& error, const std::string& why) const {
+    if (const std::string known = so_far(); !known.empty())
+      throw CommandError(error.code(), why + "; " + known);
+  }
+
+  std::string so_far() const {
+    if (std::string contact = talk_.so_far(); !contact.empty() || !tried_) return contact;
+    return "the code may be used up: if 'peer invite' has ended there, a new one is needed";
+  }
+
+  Client& client_;
+  PairingTalk talk_;
+  bool tried_ = false;  ///< the code was taken to the other side
+};
 
 }  // namespace
 
@@ -117,22 +173,7 @@ ExitCode run_join(std::span<char*> args) {
   Attachment attachment;
   attachment.command = "join";
   Attached attached = attach(common, attachment);
-  Client& client = *attached.client;
-  PairingTalk talk(client, common);
-  try {
-    if (code.empty()) code = typed_code(client, *arguments);
-    body["code"] = code;
-    if (!arguments->given("at")) show_status("looking for the invite on the local network");
-    const Json result =
-        client.call(std::move(body), [&talk](const Json& message) { hear(talk, message); });
-    clear_status();
-    return talk.tell(result);
-  } catch (...) {
-    end_prompt(false);
-    clear_status();
-    if (const std::string contact = talk.so_far(); !contact.empty()) say(contact);
-    throw;
-  }
+  return Joining(*attached.client, common).run(*arguments, std::move(code), std::move(body));
 }
 
 }  // namespace peer::cli

@@ -52,6 +52,7 @@ void PairingTalk::hear(const Json& message) {
   clear_status();
   const Json& peer = object_of(message, "peer");
   paired_ = peer_name(peer);
+  unsure_ = message.contains("sure") && !flag_of(message, "sure");
   say("the codes match: " + claimed(peer) + " at " + base::escaped(text_of(message, "address")));
   say("  has the ID " + base::escaped(text_of(peer, "id")));
 }
@@ -60,12 +61,26 @@ void PairingTalk::ask_name(const Json& question) {
   const std::string suggestion = base::escaped(text_of(question, "suggestion"));
   if (const std::string wrong = text_of(question, "wrong"); !wrong.empty())
     say(base::escaped(wrong));
-  if (common_.yes || !can_ask(common_)) return client_.answer(question, Json(nullptr));
+  if (common_.yes || !can_ask(common_)) return keep_suggestion(question);
   ask_line(client_, "what is it to be called here? (Enter: " + suggestion + ") > ",
            [this, question](std::optional<std::string> line) {
-             if (!line || line->empty()) return client_.answer(question, Json(nullptr));
-             client_.answer(question, bytes_value(*line));
+             if (!line) return keep_suggestion(question);
+             client_.answer(question, line->empty() ? Json(nullptr) : bytes_value(*line));
            });
+}
+
+void PairingTalk::keep_suggestion(const Json& question) {
+  kept_name_ = true;
+  client_.answer(question, Json(nullptr));
+}
+
+std::string PairingTalk::unsure_text(const std::string& name) {
+  return "but the connection broke before " + name +
+         "'s side could say the same: if you are no contact there, do it again with a new invite";
+}
+
+std::string PairingTalk::renaming(const std::string& name) const {
+  return "another name: " + common_.command("rename " + base::shell_quoted(name) + " NAME");
 }
 
 void PairingTalk::ask_which(const Json& question) {
@@ -107,19 +122,22 @@ ExitCode PairingTalk::tell(const Json& result) const {
                                 : " is your contact now, verified: ") +
       base::escaped(text_of(peer, "id")));
   warn_of_look_alikes(text_of(peer, "name"), array_of(result, "looks_like"));
-  if (result.contains("sure") && !flag_of(result, "sure")) {
-    say("but the connection broke before " + name +
-        "'s side could say the same: if you are no contact there, do it again with a new invite");
+  if (const std::string wish = text_of(result, "wish"); !wish.empty())
+    say("it keeps that name; to call it " + base::quoted(wish) + ": " +
+        common_.command("rename " + base::shell_quoted(name) + " " + base::shell_quoted(wish)));
+  if (unsure_) {
+    say(unsure_text(name));
     return ExitCode::partly;
   }
+  if (kept_name_) say(renaming(name));
   say("try it: " + common_.command("offer " + base::shell_quoted(name) + " FILE"));
   return ExitCode::done;
 }
 
 std::string PairingTalk::so_far() const {
   if (paired_.empty()) return {};
-  return paired_ + " is your contact now, verified; another name: " +
-         common_.command("rename " + base::shell_quoted(paired_) + " NAME");
+  return paired_ + " is your contact now, verified; " + renaming(paired_) +
+         (unsure_ ? "; " + unsure_text(paired_) : "");
 }
 
 }  // namespace peer::cli

@@ -20,17 +20,23 @@ class PairingTalk {
   void hear(const Json& message);
   /// The last word on it: a `paired`.
   ExitCode tell(const Json& result) const;
-  /// When the command is interrupted: who is a contact by then; empty if nobody is.
+  /// When the command is interrupted: who is a contact by then, and how to name it otherwise; empty
+  /// if nobody is.
   std::string so_far() const;
 
  private:
   void ask_name(const Json& question);
   void ask_which(const Json& question);
   void ask_number(const Json& question);
+  void keep_suggestion(const Json& question);
+  std::string renaming(const std::string& name) const;
+  static std::string unsure_text(const std::string& name);
 
   Client& client_;
   const Common& common_;
-  std::string paired_;  ///< the contact's name, once there is one
+  std::string paired_;      ///< the contact's name, once there is one
+  bool unsure_ = false;     ///< the other side may not have heard the last word
+  bool kept_name_ = false;  ///< nobody has said that it is to be called so
 };
 
 }  // namespace peer::cli

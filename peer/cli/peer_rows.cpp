@@ -43,10 +43,15 @@ std::string since_text(const Json& peer) {
   return text + (seen > 0 ? ", seen " + ago_text(seen) : ", not met yet");
 }
 
+/// The place of a connected peer that others can go to, if it is known; else where it came from.
+std::string here_text(const Json& peer) {
+  const std::string listens_at = text_of(peer, "listens_at");
+  return base::escaped(listens_at.empty() ? text_of(peer, "route") : listens_at);
+}
+
 /// Where it is, else where it is heard now, else where it was.
 std::string places_text(const Json& peer) {
-  const std::string route = text_of(peer, "route");
-  if (!route.empty()) return base::escaped(route);
+  if (const auto here = here_text(peer); !here.empty()) return here;
   const Json& nearby = array_of(peer, "nearby");
   std::string text;
   for (const Json& address : nearby.empty() ? array_of(peer, "addresses") : nearby)
@@ -128,8 +133,11 @@ std::vector<std::string> peer_details(const Json& peer) {
   lines.push_back(level_of(peer) + "; calls itself " + claimed_text(peer));
   const std::string note = text_of(peer, "note");
   if (!note.empty()) lines.push_back("note: " + base::escaped(note));
-  const std::string route = text_of(peer, "route");
-  lines.push_back(since_text(peer) + (route.empty() ? "" : " via " + base::escaped(route)));
+  std::string standing = since_text(peer);
+  if (const auto here = here_text(peer); !here.empty()) standing += " via " + here;
+  if (peer.contains("listens_at"))
+    standing += " (it came from " + base::escaped(text_of(peer, "route")) + ")";
+  lines.push_back(standing);
   const std::string unreached = text_of(peer, "unreached");
   if (!unreached.empty()) lines.push_back(base::escaped(unreached));
   if (const auto added = number_of(peer, "added"); added > 0)

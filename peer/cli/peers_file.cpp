@@ -18,7 +18,8 @@
 namespace peer::cli {
 namespace {
 
-constexpr std::size_t kPageBytes = 100'000;  ///< of contacts in one message
+constexpr std::size_t kPageBytes = 100'000;   ///< of contacts in one message
+constexpr std::uint64_t kImportedNamed = 20;  ///< contacts of whom there is something to say
 
 [[noreturn]] void file_failed(const std::string& what, const std::string& file, int error) {
   throw CommandError(ExitCode::failed,
@@ -83,8 +84,10 @@ std::string imported_text(const Json& one) {
     return name + " was left out: that is the name of another contact here, " + here;
   if (outcome == "blocked") return name + " was left out: this peer is blocked here";
   if (outcome == "itself") return name + " was left out: that is this peer itself";
+  if (outcome == "verified") return "verified now: " + here;
   if (outcome == "known" && here != base::escaped(text_of(one, "name")))
-    return name + " is your contact " + here + " and keeps that name";
+    return name + " is your contact " + here + " and keeps that name" +
+           (flag_of(one, "verified") ? "" : ", not verified");
   const std::string like = text_of(one, "looks_like");
   if (!like.empty())
     return "careful: " + name + " looks like your contact " + base::escaped(like) +
@@ -127,12 +130,14 @@ ExitCode import_peers(const Common& common, const std::string& file, bool verifi
   Attachment attachment;
   attachment.command = "peers";
   Attached attached = attach(common, attachment);
+  std::uint64_t lines = 0;
   const auto handle = [&](const Json& message) {
     if (text_of(message, "kind") == "contacts")
       return answer_page(*attached.client, message, contacts);
     if (text_of(message, "event") != "imported") return;
     if (common.json) return print_row("imported", message);
-    if (const auto text = imported_text(message); !text.empty()) say(text);
+    const auto text = imported_text(message);
+    if (!text.empty() && ++lines <= kImportedNamed) say(text);
   };
   Json counts;
   try {
@@ -143,9 +148,14 @@ ExitCode import_peers(const Common& common, const std::string& file, bool verifi
     throw CommandError(error.code(), "import " + base::quoted(file) + ": " + error.what());
   }
   const auto left = number_of(counts, "name_taken") + number_of(counts, "blocked");
+  if (lines > kImportedNamed)
+    say("and " + base::count_text(lines - kImportedNamed) + " more like these");
+  const auto verified_now = number_of(counts, "verified");
   say(base::count_of(number_of(counts, "added"), "contact") + " added" +
-      (verified ? "" : ", not verified") + ", " + base::count_text(number_of(counts, "known")) +
-      " known already" + (left > 0 ? ", " + base::count_text(left) + " left out" : ""));
+      (verified ? "" : ", not verified") + ", " +
+      base::count_text(number_of(counts, "known") + verified_now) + " known already" +
+      (verified_now > 0 ? " (" + base::count_text(verified_now) + " of them verified now)" : "") +
+      (left > 0 ? ", " + base::count_text(left) + " left out" : ""));
   return left > 0 ? ExitCode::partly : ExitCode::done;
 }
 

@@ -30,7 +30,7 @@ const Spec& spec() {
        {"import", "FILE", "add contacts from a file, or from standard input (-)"},
        {"verified", nullptr,
         "with --import: you know that the file is right; whom it does not call unverified is "
-        "verified"}},
+        "verified, a contact that is here under the same name too"}},
       "peer peers\npeer peers bob\npeer peers --watch\npeer peers --json\n"
       "peer peers --export contacts.json\npeer peers --import contacts.json",
       "8 an imported contact was left out, for its name is taken\n10 no such peer",

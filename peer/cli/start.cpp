@@ -36,9 +36,14 @@ const Spec& spec() {
       "shown and asked about, and transfers are followed, both ways. Transfers that were cut go on "
       "by themselves. A node that another command started is taken over and stays.",
       {{"name", "N", "what this peer calls itself; remembered (default: the host name)"},
-       {"port", "P", "the TCP port to listen on (default: 56744; 0: any free one)"},
-       {"listen", "ADDR", "listen on this address only; may be repeated", true},
-       {"downloads", "DIR", "where files land (default: the XDG downloads folder)"},
+       {"port", "P",
+        "the TCP port to listen on, this time; for good: peer config port P (default: 56744; 0: "
+        "any "
+        "free one)"},
+       {"listen", "ADDR", "listen on this address only, this time; may be repeated", true},
+       {"downloads", "DIR",
+        "where files land, until this node ends; for good: peer config downloads DIR (default: the "
+        "XDG downloads folder)"},
        {"hidden", nullptr,
         "tell strangers nothing: not this peer's name, and the local network not that it is here; "
         "remembered"},

@@ -18,7 +18,7 @@ void check_name(Node& node, const std::string& name, const protocol::PeerId* but
   }
   const auto* other = node.contacts.find_name(name);
   if (other && !(but && other->id == *but)) {
-    throw Failure(Exit::usage, "a contact is called " + base::quoted(name) + " already (" +
+    throw Failure(Exit::usage, "a contact is called " + base::quoted(other->name) + " already (" +
                                    other->id.short_text() +
                                    "): choose another name, or peer forget " + other->name);
   }

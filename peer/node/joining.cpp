@@ -68,8 +68,7 @@ class Try {
       : node_(node),
         where_(std::move(inviter.address)),
         id_(inviter.stream->peer_id()),
-        line_(std::move(inviter.stream)),
-        until_(steady_clock::now() + protocol::kPairingTime) {}
+        line_(node.services.io.get_executor(), std::move(inviter.stream)) {}
 
   const protocol::PeerId& id() const { return id_; }
   const std::string& where() const { return where_; }
@@ -87,13 +86,13 @@ class Try {
   }
 
   asio::awaitable<void> say(protocol::Message message) {
-    auto said = co_await line_.say(std::move(message), until_);
+    auto said = co_await line_.say(std::move(message));
     if (!said) broke(said.error());
   }
 
   template <class Wanted>
   asio::awaitable<Wanted> hear() {
-    auto heard = co_await line_.hear(until_);
+    auto heard = co_await line_.hear();
     if (!heard) broke(heard.error());
     auto* wanted = std::get_if<Wanted>(&*heard);
     if (!wanted) refused(*heard);
@@ -106,7 +105,8 @@ class Try {
     trouble.code = protocol::wire_code(protocol::Errc::pairing_failed);
     trouble.fatal = true;
     protocol::Message last = std::move(trouble);
-    auto said = co_await line_.say(std::move(last), steady_clock::now() + kPairingLastWord);
+    line_.give(kPairingLastWord);
+    auto said = co_await line_.say(std::move(last));
     if (said) line_.stream().close();
     throw Failure(Exit::identity, "STOP: " + who() +
                                       " does not know the code: somebody else than the one who "
@@ -116,7 +116,8 @@ class Try {
   }
 
   asio::awaitable<bool> ended() {
-    const bool in_order = co_await line_.ends(steady_clock::now() + kPairingLastWord);
+    line_.give(kPairingLastWord);
+    const bool in_order = co_await line_.ends();
     co_return in_order;
   }
 
@@ -151,7 +152,6 @@ class Try {
   std::string where_;
   protocol::PeerId id_;
   PairingLine line_;
-  steady_clock::time_point until_;
 };
 
 }  // namespace

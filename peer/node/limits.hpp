@@ -77,6 +77,9 @@ inline constexpr std::chrono::minutes kSmallSegmentsFor{10};
 
 inline constexpr std::chrono::minutes kInviteTime{10};
 inline constexpr std::chrono::hours kMaxInviteTime{24};
+inline constexpr std::size_t kMaxVisitors = 8;  ///< in the door of an invite at once
+inline constexpr std::size_t kMaxVisitorsPerAddress = 4;
+inline constexpr std::size_t kLeaversTold = 10;  ///< who left the door; others are not named
 inline constexpr std::chrono::seconds kPairingLastWord{
     5};  ///< for an error to go out, or the other side to end the connection
 inline constexpr std::chrono::seconds kSlotTime{

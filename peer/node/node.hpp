@@ -49,6 +49,7 @@ class Node {
   Result<void> reload();
   /// Where files land in this run of the program, whatever the settings file says.
   void land_in(const std::string& folder);
+  const std::string& downloads_told() const { return downloads_told_; }  ///< maybe empty
 
   /// Stays when the last client has gone; dials every contact.
   void set_lasting();

@@ -5,21 +5,24 @@
 #include <vector>
 
 #include "async/with_timeout.hpp"
+#include "protocol/limits.hpp"
 
 namespace peer::node {
 
-using std::chrono::steady_clock;
+PairingLine::PairingLine(asio::any_io_executor executor, std::unique_ptr<net::TlsStream> stream,
+                         std::string read)
+    : stream_(std::move(stream)),
+      unread_(std::move(read)),
+      alarm_(std::move(executor), protocol::kPairingTime) {}
 
-asio::awaitable<Result<void>> PairingLine::say(protocol::Message message,
-                                               steady_clock::time_point until) {
+asio::awaitable<Result<void>> PairingLine::say(protocol::Message message) {
   const auto out = protocol::frame(message);
-  auto sent = co_await async::with_timeout(stream_->write(std::as_bytes(std::span(out))),
-                                           until - steady_clock::now());
+  auto sent = co_await async::with_alarm(stream_->write(std::as_bytes(std::span(out))), alarm_);
   co_return std::move(sent);
 }
 
-asio::awaitable<Result<protocol::Message>> PairingLine::hear(steady_clock::time_point until) {
-  auto heard = co_await async::with_timeout(next(), until - steady_clock::now());
+asio::awaitable<Result<protocol::Message>> PairingLine::hear() {
+  auto heard = co_await async::with_alarm(next(), alarm_);
   co_return std::move(heard);
 }
 
@@ -40,8 +43,8 @@ asio::awaitable<Result<protocol::Message>> PairingLine::next() {
   }
 }
 
-asio::awaitable<bool> PairingLine::ends(steady_clock::time_point until) {
-  auto ended = co_await async::with_timeout(at_end(), until - steady_clock::now());
+asio::awaitable<bool> PairingLine::ends() {
+  auto ended = co_await async::with_alarm(at_end(), alarm_);
   co_return ended&&* ended;
 }
 

@@ -90,6 +90,7 @@ asio::awaitable<std::shared_ptr<Session>> reach_address(Node& node, Request& req
   }
   auto reached = co_await node.sessions.connect(address, expected);
   if (reached.met) wrong_identity(node.contacts.called(*expected), where, *expected, *reached.met);
+  if (reached.itself) throw Failure(Exit::usage, base::escaped(where) + " is this peer itself");
   if (!reached.session)
     throw Failure(Exit::unreachable, dial_text(where, where, Error(reached.code, reached.text)));
   const auto id = reached.session->pair().id;

@@ -21,13 +21,17 @@ Result<void> Policies::load() {
 void Policies::read() {
   rules_ = services_.settings.policy;
   warnings_.clear();
-  for (auto& rule : rules_) {
+  nobody_.clear();
+  for (std::size_t i = 0; i < rules_.size(); ++i) {
+    auto& rule = rules_[i];
     if (rule.from != Whom::peer) continue;
-    if (!rule.id)
-      find_peer(rule);
-    else if (rule.verdict == base::Verdict::accept && !contacts_.is_contact(*rule.id))
+    if (!rule.id) {
+      if (!find_peer(rule)) nobody_.push_back(i + 1);
+    } else if (rule.verdict == base::Verdict::accept && !contacts_.is_contact(*rule.id)) {
+      nobody_.push_back(i + 1);
       warnings_.push_back(rule.place + ": " + rule.id->short_text() +
                           " is no contact: until it is one, the rule takes nothing");
+    }
   }
   // A name that stands in no rule any more may mean somebody else when it comes again.
   std::erase_if(meant_, [&](const auto& one) {
@@ -43,13 +47,14 @@ void Policies::read() {
   });
 }
 
-void Policies::find_peer(PolicyRule& rule) {
+/// Whether the name is somebody's; else the rule asks everybody.
+bool Policies::find_peer(PolicyRule& rule) {
   const auto known = meant_.find(rule.name);
   std::string what = " is no contact";
   if (known != meant_.end()) {
     if (contacts_.is_contact(known->second)) {
       rule.id = known->second;
-      return;
+      return true;
     }
     what = ", who is " + known->second.short_text() + ", is no contact any more";
   } else if (const auto* contact = contacts_.find_name(rule.name)) {
@@ -58,7 +63,7 @@ void Policies::find_peer(PolicyRule& rule) {
     services_.save_later("note a name in the rules",
                          [one = storage::PolicyName{rule.name, contact->id}](
                              storage::Database& database) { return database.save(one); });
-    return;
+    return true;
   }
   PolicyRule asks;
   asks.place = rule.place;
@@ -67,6 +72,7 @@ void Policies::find_peer(PolicyRule& rule) {
                  "mended everything is asked about that no earlier rule decides";
   warnings_.push_back(asks.trouble);
   rule = std::move(asks);
+  return false;
 }
 
 OfferFacts Policies::facts_of(const protocol::PeerId& giver, std::uint64_t bytes) const {

@@ -23,6 +23,8 @@ class Policies {
   void read();
   const std::vector<base::PolicyRule>& rules() const { return rules_; }
   const std::vector<std::string>& warnings() const { return warnings_; }
+  /// The numbers, from 1, of rules that name no contact and need one.
+  const std::vector<std::size_t>& nobody() const { return nobody_; }
 
   /// What rules look at, of an offer of so many bytes from this peer.
   OfferFacts facts_of(const protocol::PeerId& giver, std::uint64_t bytes) const;
@@ -34,12 +36,13 @@ class Policies {
   std::string called(const base::PolicyRule& rule) const;
 
  private:
-  void find_peer(base::PolicyRule& rule);
+  bool find_peer(base::PolicyRule& rule);
 
   Services& services_;
   const Contacts& contacts_;
   std::vector<base::PolicyRule> rules_;
   std::vector<std::string> warnings_;
+  std::vector<std::size_t> nobody_;
   std::map<std::string, protocol::PeerId> meant_;  ///< by the names in rules, as first read
 };
 

@@ -22,6 +22,9 @@ asio::awaitable<nlohmann::json> do_attach(Node& node, Request& request);
 asio::awaitable<nlohmann::json> do_status(Node& node, Request& request);
 asio::awaitable<nlohmann::json> do_stop(Node& node, Request& request);
 asio::awaitable<nlohmann::json> do_settings(Node& node, Request& request);
+/// The settings file as it is now, whoever changed it. Throws Failure (exit 1), which says what
+/// holds meanwhile.
+void read_settings(Node& node);
 // requests_give.cpp
 asio::awaitable<nlohmann::json> do_offer(Node& node, Request& request);
 // requests_take.cpp

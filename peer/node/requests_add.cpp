@@ -106,6 +106,10 @@ asio::awaitable<Met> meet(Node& node, Request& request, AddWords words) {
     met.unreached = reached.text;
     co_return met;
   }
+  if (reached.itself)
+    throw Failure(Exit::usage, "add " + base::quoted(words.name) + ": " +
+                                   base::escaped(words.where.front().text()) +
+                                   " is this peer itself");
   if (!reached.session && words.announced) throw Failure(Exit::unreachable, reached.text);
   if (!reached.session)
     throw Failure(Exit::unreachable, dial_text(words.name, words.where.front().text(),

@@ -2,6 +2,7 @@
 #include <map>
 #include <set>
 
+#include "base/faults.hpp"
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
 #include "node/failure.hpp"
@@ -10,8 +11,9 @@
 #include "trust/look_alike.hpp"
 #include "trust/names.hpp"
 
-/// Contacts from a file, which may be anybody's: they become unverified contacts, and nothing that
-/// is known here changes.
+/// Contacts from a file, which may be anybody's: they become contacts, verified if the user vouches
+/// for the file. What is known here stays as it is, but that a contact of that ID and name may
+/// become verified.
 namespace peer::node {
 
 using base::Exit;
@@ -29,57 +31,69 @@ struct Imported {
   bool verified = false;
 };
 
-[[noreturn]] void bad(std::size_t number, const std::string& name, const std::string& what) {
-  throw Failure(Exit::failed, "contact " + std::to_string(number) +
-                                  (name.empty() ? "" : " (" + base::quoted(name) + ")") + ": " +
-                                  what + "; nothing was imported");
-}
+/// All contacts of a file, and what is wrong with them.
+class Reader {
+ public:
+  std::size_t count() const { return contacts_.size(); }
 
-Imported read_contact(const Json& json, std::size_t number) {
-  Imported contact;
-  contact.name = bytes_of(json, "name");
-  if (const auto wrong = trust::name_error(contact.name); !wrong.empty())
-    bad(number, contact.name, "name: " + wrong);
-  auto id = protocol::PeerId::parse(bytes_of(json, "id"));
-  if (!id) bad(number, contact.name, "id: " + id.error().context);
-  contact.id = *id;
-  contact.note = bytes_of(json, "note");
-  if (const auto wrong = note_error(contact.note); !wrong.empty())
-    bad(number, contact.name, "note: " + wrong);
-  for (const auto& text : byte_list_of(json, "addresses")) {
-    auto address = trust::parse_address(text, protocol::kDefaultPort);
-    if (!address) bad(number, contact.name, "addresses: " + address.error().text());
-    contact.addresses.push_back(address->text());
+  void take(const Json& json) {
+    auto& contact = contacts_.emplace_back();
+    contact.name = bytes_of(json, "name");
+    if (const auto wrong = trust::name_error(contact.name); !wrong.empty())
+      bad("name: " + wrong);
+    else if (!names_.insert(trust::folded(contact.name)).second)
+      bad("name: another contact of the file has it already");
+    const auto id = protocol::PeerId::parse(bytes_of(json, "id"));
+    if (id) contact.id = *id;
+    if (!id)
+      bad("id: " + id.error().context);
+    else if (!ids_.insert(*id).second)
+      bad("id: another contact of the file has it already");
+    contact.note = bytes_of(json, "note");
+    if (const auto wrong = note_error(contact.note); !wrong.empty()) bad("note: " + wrong);
+    for (const auto& text : byte_list_of(json, "addresses")) {
+      const auto address = trust::parse_address(text, protocol::kDefaultPort);
+      if (address)
+        contact.addresses.push_back(address->text());
+      else
+        bad("addresses: " + address.error().text());
+    }
+    contact.verified = flag_of(json, "verified");
   }
-  contact.verified = flag_of(json, "verified");
-  return contact;
-}
+
+  /// Nothing may be wrong with any.
+  std::vector<Imported> contacts() && {
+    if (!faults_.empty()) throw Failure(Exit::failed, faults_.text("nothing was imported"));
+    return std::move(contacts_);
+  }
+
+  void bad(const std::string& what) {
+    const auto& name = contacts_.back().name;
+    faults_.add("contact " + std::to_string(count()) +
+                (name.empty() ? "" : " (" + base::quoted(name) + ")") + ": " + what);
+  }
+
+ private:
+  std::vector<Imported> contacts_;
+  std::set<std::string> names_;
+  std::set<protocol::PeerId> ids_;
+  base::Faults faults_;
+};
 
 /// The file's contacts, a page a question.
 asio::awaitable<std::vector<Imported>> read_pages(Request& request) {
-  std::vector<Imported> contacts;
-  std::set<std::string> names;
-  std::set<protocol::PeerId> ids;
-  for (;;) {
+  Reader reader;
+  while (reader.count() <= kMaxImportContacts) {
     Json question;
-    question["from"] = contacts.size();
+    question["from"] = reader.count();
     question["most"] = kPageContacts;
     const auto page = co_await request.ask("contacts", std::move(question));
     if (!page.is_array() || page.empty()) break;
-    for (const auto& json : page) {
-      const auto number = contacts.size() + 1;
-      auto contact = read_contact(json, number);
-      if (number > kMaxImportContacts)
-        bad(number, contact.name,
-            "more than " + base::count_text(kMaxImportContacts) + " contacts in one file");
-      if (!names.insert(trust::folded(contact.name)).second)
-        bad(number, contact.name, "name: another contact of the file has it already");
-      if (!ids.insert(contact.id).second)
-        bad(number, contact.name, "id: another contact of the file has it already");
-      contacts.push_back(std::move(contact));
-    }
+    for (const auto& json : page) reader.take(json);
   }
-  co_return contacts;
+  if (reader.count() > kMaxImportContacts)
+    reader.bad("more than " + base::count_text(kMaxImportContacts) + " contacts in one file");
+  co_return std::move(reader).contacts();
 }
 
 /// Who has which name here, and what it looks like.
@@ -96,8 +110,9 @@ struct Names {
   std::map<std::string, std::string> looks;
 };
 
-/// What becomes of one: `added`, `known` (this ID has a name here, and keeps it), `name_taken` (and
-/// is another's), `blocked`, `itself`. Adds the row to save if there is one.
+/// What becomes of one: `added`, `known` (this ID has a name here, and keeps it), `verified` (the
+/// same, and by this it is), `name_taken` (and is another's), `blocked`, `itself`. Adds the row to
+/// save if there is one.
 Json outcome_of(Node& node, const Imported& contact, Names& names,
                 std::vector<storage::ContactRow>& rows) {
   const auto now = std::time(nullptr);
@@ -119,6 +134,13 @@ Json outcome_of(Node& node, const Imported& contact, Names& names,
     if (known) {
       row = *known;
       told["here"] = row.name;
+      // Whom the file calls otherwise it does not vouch for under the name here.
+      const bool same = trust::folded(row.name) == trust::folded(contact.name);
+      if (contact.verified && !row.verified && same) {
+        row.verified = true;
+        told["outcome"] = "verified";
+      }
+      told["verified"] = row.verified;
     } else {
       row.id = contact.id;
       row.name = contact.name;

@@ -148,10 +148,19 @@ asio::awaitable<Json> do_stop(Node& node, Request&) {
   co_return Json::object();
 }
 
+void read_settings(Node& node) {
+  if (auto read = node.reload(); !read)
+    throw Failure(Exit::failed, read.error().text() +
+                                    "; until that is mended the running node goes on with the "
+                                    "settings and rules it had");
+}
+
 asio::awaitable<Json> do_settings(Node& node, Request&) {
-  if (auto read = node.reload(); !read) throw Failure(Exit::failed, read.error().text());
+  read_settings(node);
   Json result;
   result["warnings"] = warnings_json(node);
+  result["nobody"] = node.policies.nobody();
+  if (!node.downloads_told().empty()) result["downloads"] = json_bytes(node.downloads_told());
   co_return result;
 }
 

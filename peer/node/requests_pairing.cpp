@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <ctime>
+#include <optional>
 #include <utility>
 #include <variant>
 
@@ -21,21 +22,21 @@ namespace {
 
 constexpr char kNewCode[] = "; for a new code: peer invite";
 
-std::string who_came(const Invite& invite) {
-  return "whoever came from " + base::escaped(invite.address) + " (" + invite.id.short_text() + ")";
+std::string who_came(const Visitor& who) {
+  return "whoever came from " + base::escaped(who.address) + " (" + who.id.short_text() + ")";
 }
 
 [[noreturn]] void invite_over(const Invite& invite, seconds how_long) {
   switch (invite.end) {
     case Invite::End::refused:
       throw Failure(Exit::identity,
-                    "pairing failed: " + who_came(invite) +
+                    "pairing failed: " + who_came(invite.last) +
                         " did not have the code. The invite is over and nothing was stored. If "
                         "that was the one you invited, the code was mistyped" +
                         kNewCode);
     case Invite::End::cut:
       throw Failure(Exit::failed,
-                    who_came(invite) +
+                    who_came(invite.last) +
                         " had the code, but the connection broke before the last word: it may hold "
                         "this peer as a contact now. Here nothing was stored, and the invite is "
                         "over" +
@@ -55,10 +56,18 @@ seconds invite_time(const Json& arguments) {
   return how_long;
 }
 
-/// --as; a name of another contact is never taken over.
+/// --as; a name of another contact is never taken over, and whose it is to be is not known yet.
 std::string wished_name(Node& node, const Json& arguments) {
   auto name = bytes_of(arguments, "as");
-  if (!name.empty()) check_name(node, name, nullptr);
+  if (name.empty()) return name;
+  try {
+    check_name(node, name, nullptr);
+  } catch (const Failure& failure) {
+    if (!node.contacts.find_name(name)) throw;
+    throw Failure(failure.exit(), failure.text() +
+                                      "; or if that is the one you pair with, leave --as out: it "
+                                      "keeps its name");
+  }
   return name;
 }
 
@@ -72,18 +81,24 @@ Json invited_json(Node& node, const Invite& invite, seconds how_long) {
   return json;
 }
 
+void tell_left(Request& request, const Invite& invite, std::size_t& told) {
+  for (; told < invite.left.size(); ++told) {
+    Json gone;
+    gone["address"] = invite.left[told].address;
+    gone["short"] = invite.left[told].id.short_text();
+    gone["last"] = told + 1 == kLeaversTold;
+    request.event("left", std::move(gone));
+  }
+}
+
 /// Until it is over, or its holder stops.
 asio::awaitable<void> hold_open(Node& node, Request& request, std::shared_ptr<Invite> invite) {
-  std::size_t left = 0;
-  while (invite->end == Invite::End::open && !request.stopped()) {
-    if (std::exchange(left, invite->left) < invite->left) {
-      Json gone;
-      gone["address"] = invite->address;
-      gone["short"] = invite->id.short_text();
-      request.event("left", std::move(gone));
-    }
+  using End = Invite::End;
+  std::size_t told = 0;
+  while (invite->end == End::keeping || (invite->end == End::open && !request.stopped())) {
+    tell_left(request, *invite, told);
     const auto rest = invite->until - steady_clock::now();
-    if (rest <= seconds(0) && !invite->busy) co_return;
+    if (rest <= seconds(0) && invite->inside == 0) co_return;
     // Who is in the door when its time ends may finish, and is heard of.
     co_await node.services.changed.wait_for(std::max<steady_clock::duration>(rest, seconds(1)));
   }
@@ -117,14 +132,17 @@ asio::awaitable<void> ask_name(Node& node, Request& request, protocol::PeerId id
 
 /// Tells who is a contact now, and has a new one named.
 asio::awaitable<Json> tell_paired(Node& node, Request& request, protocol::PeerId id,
-                                  std::string address, bool was_contact) {
+                                  std::string address, bool was_contact,
+                                  std::optional<bool> sure = std::nullopt) {
   Json paired;
   paired["peer"] = peer_json(node, id);
   paired["address"] = address;
   paired["known"] = was_contact;
+  if (sure) paired["sure"] = *sure;
+  const auto wish = bytes_of(request.arguments(), "as");
+  if (was_contact && !wish.empty() && wish != node.contacts.called(id)) paired["wish"] = wish;
   request.event("paired", paired);
-  if (!was_contact && bytes_of(request.arguments(), "as").empty())
-    co_await ask_name(node, request, id);
+  if (!was_contact && wish.empty()) co_await ask_name(node, request, id);
   paired["peer"] = peer_json(node, id);
   if (!was_contact) paired["looks_like"] = look_alikes(node, node.contacts.called(id), id);
   co_return paired;
@@ -196,8 +214,8 @@ asio::awaitable<Json> do_invite(Node& node, Request& request) {
                                             "more") +
                                     kNewCode);
   if (invite->end != Invite::End::paired) invite_over(*invite, how_long);
-  auto paired =
-      co_await tell_paired(node, request, invite->id, invite->address, invite->was_contact);
+  auto paired = co_await tell_paired(node, request, invite->last.id, invite->last.address,
+                                     invite->last.was_contact);
   co_return paired;
 }
 
@@ -211,8 +229,8 @@ asio::awaitable<Json> do_join(Node& node, Request& request) {
   asking["address"] = inviter.address;
   request.event("joining", std::move(asking));
   const auto joined = co_await join(node, std::move(inviter), std::move(code), std::move(name));
-  auto paired = co_await tell_paired(node, request, joined.id, joined.address, joined.was_contact);
-  paired["sure"] = joined.sure;
+  auto paired = co_await tell_paired(node, request, joined.id, joined.address, joined.was_contact,
+                                     joined.sure);
   co_return paired;
 }
 

@@ -39,6 +39,12 @@ void add_nearby(Json& json, const discovery::NearbyPeer& nearby) {
 constexpr std::chrono::milliseconds kWatchEvery{500};
 constexpr std::size_t kPageBytes = std::size_t{192} << 10;
 
+bool same_host(const std::string& one, const std::string& other) {
+  const auto a = trust::parse_address(one, protocol::kDefaultPort);
+  const auto b = trust::parse_address(other, protocol::kDefaultPort);
+  return a && b && a->host == b->host;
+}
+
 /// How it stands with somebody: whether there is a session, since when, and why not.
 void add_reachable(Node& node, Json& json, const protocol::PeerId& id) {
   const auto& pairs = node.sessions.pairs();
@@ -52,7 +58,10 @@ void add_reachable(Node& node, Json& json, const protocol::PeerId& id) {
       online || (nearby && node.contacts.is_contact(id) && !(pair && pair->unreached));
   if (online) {
     json["online_since"] = std::chrono::system_clock::to_time_t(pair->session->since());
-    json["route"] = pair->session->remote();
+    const auto& session = *pair->session;
+    json["route"] = session.remote();
+    if (!session.dialled() && same_host(pair->heard_at, session.remote()))
+      json["listens_at"] = pair->heard_at;
   } else if (pair && pair->unreached) {
     json["unreached"] = json_text(pair->unreached->text);
   }

@@ -27,11 +27,6 @@ base::RuleFilter naming(Node& node, const protocol::PeerId& id) {
   };
 }
 
-/// The file as it is now, whoever changed it.
-void read_again(Node& node) {
-  if (auto read = node.reload(); !read) throw Failure(Exit::failed, read.error().text());
-}
-
 base::RuleKeys keys_of(const storage::ContactRow& contact, const Json& arguments) {
   base::RuleKeys keys{{"from", contact.id.text()}, {"name", contact.name}, {"do", "accept"}};
   for (const auto* key : {"up_to", "keep_free", "to", "on_clash"}) {
@@ -85,6 +80,10 @@ Json answer(Node& node, const protocol::PeerId& id) {
   auto text = policy_sentence(as_it_works, node.contacts.called(id), folder);
   if (!is_standing(rule) && rule.from != Whom::peer)
     text += " So says " + rule_text(rule, {}) + ", the first that fits.";
+  if (verdict == Verdict::accept && rule.to.empty() && !node.downloads_told().empty())
+    text +=
+        " Files land there until this node ends, for it was started with --downloads; a rule "
+        "keeps a folder of its own with --to.";
   json["text"] = json_text(text);
   json["warnings"] = node.policies.warnings();
   return json;
@@ -93,7 +92,12 @@ Json answer(Node& node, const protocol::PeerId& id) {
 }  // namespace
 
 asio::awaitable<std::size_t> drop_rules(Node& node, protocol::PeerId id, DropRules which) {
-  read_again(node);
+  const std::string stay = "the rules that name " + id.short_text() + " stay in the settings: ";
+  try {
+    read_settings(node);
+  } catch (const Failure& failure) {
+    throw Failure(failure.exit(), stay + failure.text());
+  }
   auto job = [file = node.services.home.config_file, names = naming(node, id), which] {
     const auto meant = [&](const PolicyRule& rule) {
       return names(rule) && (which == DropRules::all || rule.verdict == Verdict::accept);
@@ -101,10 +105,8 @@ asio::awaitable<std::size_t> drop_rules(Node& node, protocol::PeerId id, DropRul
     return base::remove_policy_rules(file, meant);
   };
   auto removed = co_await async::run_on(node.services.disk, std::move(job));
-  if (!removed)
-    throw Failure(Exit::failed, "the rules that name " + id.short_text() +
-                                    " stay in the settings: " + removed.error().text());
-  if (*removed > 0) read_again(node);
+  if (!removed) throw Failure(Exit::failed, stay + removed.error().text());
+  if (*removed > 0) read_settings(node);
   co_return *removed;
 }
 
@@ -129,7 +131,7 @@ asio::awaitable<Json> do_trust(Node& node, Request& request) {
             row.name + " --id ID, or trust it all the same with --unverified");
   }
   const auto id = row.id;
-  read_again(node);
+  read_settings(node);
   const auto names = naming(node, id);
   const auto facts = node.policies.facts_of(id, 0);
   auto job = [file = node.services.home.config_file, keys = std::move(keys), names, facts] {
@@ -146,7 +148,7 @@ asio::awaitable<Json> do_trust(Node& node, Request& request) {
   row = *now;
   row.trusted = true;
   co_await node.contacts.save(std::move(row));
-  read_again(node);
+  read_settings(node);
   auto result = answer(node, id);
   const auto& to = node.policies.rule_for(id).to;
   auto look = [folder = to.empty() ? node.services.settings.downloads : to] {

@@ -12,6 +12,9 @@ using base::Exit;
 
 namespace {
 
+constexpr std::size_t kOffersNamed = 10;  ///< where several are meant
+constexpr std::size_t kTitleColumns = 40;
+
 std::optional<std::uint64_t> as_number(const std::string& word) {
   std::uint64_t number = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), number);
@@ -28,6 +31,17 @@ bool fits(const OfferRecord& offer, WantOffer want) {
 bool is_open(const OfferRecord& offer) {
   return offer.is(state::preparing) || offer.is(state::pending) || offer.is(state::active) ||
          offer.is(state::partial);
+}
+
+/// "  3  to bob: ‘photos’, 12 files, 1.5 GB"
+std::string line_of(Node& node, const OfferRecord& offer) {
+  const auto& what = offer.row.offer;
+  std::string line = "  " + std::to_string(offer.row.number) +
+                     (offer.given() ? "  to " : "  from ") +
+                     base::escaped(node.contacts.called(offer.row.peer)) + ": ‘" +
+                     base::escaped(what.title, kTitleColumns) + "’";
+  if (offer.is(state::preparing)) return line + ", being prepared";
+  return line + ", " + base::count_of(what.files, "file") + ", " + base::size_text(what.bytes);
 }
 
 }  // namespace
@@ -60,11 +74,13 @@ OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want) {
   const auto whose = peer ? " with " + node.contacts.called(*peer) : std::string();
   if (found.empty()) throw Failure(Exit::unknown, "no " + kind + "offer" + whose + " is open");
   if (found.size() > 1) {
-    std::string numbers;
-    for (const auto& offer : found)
-      numbers += (numbers.empty() ? "" : ", ") + std::to_string(offer->row.number);
-    throw Failure(Exit::usage, "several " + kind + "offers" + whose + " are open (" + numbers +
-                                   "): give the number");
+    std::string lines;
+    for (std::size_t i = 0; i < std::min(found.size(), kOffersNamed); ++i)
+      lines += "\n" + line_of(node, *found[i]);
+    if (found.size() > kOffersNamed)
+      lines += "\n  and " + base::count_text(found.size() - kOffersNamed) + " more: peer offers";
+    throw Failure(Exit::usage,
+                  "several " + kind + "offers" + whose + " are open: give the number" + lines);
   }
   return found.front();
 }

@@ -25,6 +25,7 @@ struct Reached {
   std::shared_ptr<Session> session;     ///< greeted; or none
   std::optional<protocol::PeerId> met;  ///< another identity than expected answered
   std::string where;                    ///< there
+  bool itself = false;                  ///< this very peer answered there
   std::error_code code;                 ///< why there is no session
   std::string text;
 };

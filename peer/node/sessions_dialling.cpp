@@ -61,6 +61,7 @@ asio::awaitable<Reached> Sessions::connect(trust::Address address,
   }
   const auto id = stream->peer_id();
   if (id == services_.identity->id()) {
+    reached.itself = true;
     reached.code = std::make_error_code(std::errc::invalid_argument);
     reached.text = "that is this peer itself";
     co_return reached;

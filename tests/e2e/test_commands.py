@@ -114,6 +114,20 @@ class Commands(Case):
         self.assertIn("is cancelled", alice.run("cancel").err)
         self.assertIn("was not trusted", bob.run("untrust", "alice").err)
 
+    def test_several_open_offers_are_told_apart(self):
+        alice, bob = self.pair()
+        for n in range(12):
+            alice.run("offer", "bob", alice.file(f"file-{n}", 1000 * (n + 1)), "--no-wait")
+        bob.run("offer", "alice", bob.file("back", 10), "--no-wait")
+        alice.await_pending(title="back")
+        said = alice.run("cancel", code=2).err.splitlines()
+        self.assertIn("several offers are open: give the number", said[0])
+        self.assertEqual(said[1], "  1  to bob: ‘file-0’, 1 file, 1 kB")
+        self.assertEqual((len(said), said[-1]), (12, "  and 3 more: peer offers"))
+        said = bob.run("accept", code=2).err
+        self.assertIn("several incoming offers are open: give the number", said)
+        self.assertRegex(said, r"(?m)^  \d+  from alice: ‘file-0’, 1 file, 1 kB$")
+
     def test_status_and_stop(self):
         alice = self.peer("alice", False)
         self.assertFalse(alice.run("status", "--json").rows()[0]["running"])

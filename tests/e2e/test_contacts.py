@@ -246,6 +246,12 @@ class Names(ContactsCase):
         self.assertEqual((row["online"], row["reachable"], row["route"]), (True, True, bob.address))
         self.assertGreater(row["online_since"], 0)
         self.assertEqual(row["known"][0]["learned"], "given")
+        # Where she came from is no place to go to: where she listens is.
+        row = self.details(bob, "alice")
+        self.assertEqual((row["online"], row["listens_at"]), (True, alice.address))
+        self.assertNotEqual(row["route"], alice.address)
+        self.assertRegex(bob.run("peers").out, rf"^alice .*  connected.*  {alice.address}\n")
+        self.assertIn(f" via {alice.address} (it came from {row['route']})", bob.run("peers", "alice").out)
         bob.stop()
         until(lambda: not self.details(alice, "bob")["online"], 10, "bob is away")
         self.assertRegex(alice.run("peers").out.splitlines()[0], r"not (connected|reachable), seen")
@@ -300,8 +306,26 @@ class Files(ContactsCase):
         # Again nothing changes; nor by a file that says otherwise.
         carol.run("note", "bob", "mine")
         again = carol.run("peers", "--import", "-", "--verified", stdin=text.encode())
-        self.assertIn("0 contacts added, 2 known already", again.err)
-        self.assertEqual([(c["verified"], c["note"]) for c in (self.contacts(carol)["bob"],)], [(False, "mine")])
+        self.assertIn("0 contacts added, 2 known already (2 of them verified now)", again.err)
+        for name in ("bob", "dave"):
+            self.assertIn(f"verified now: {name}", again.err)
+        self.assertEqual([(c["verified"], c["note"]) for c in (self.contacts(carol)["bob"],)], [(True, "mine")])
+        again = carol.run("peers", "--import", "-", "--verified", stdin=text.encode()).err
+        self.assertNotIn("verified now", again)
+        self.assertIn("2 known already", again)
+
+    def test_who_is_known_becomes_verified_only_under_the_same_name(self):
+        alice = self.peer("alice")
+        ids = [made_up_id() for _ in range(3)]
+        text = json.dumps({"peer_contacts": 1, "contacts": [{"name": name, "id": one} for name, one in zip(("Ann", "ben", "cid"), ids)]})
+        alice.run("peers", "--import", "-", stdin=text.encode())
+        alice.run("rename", "ben", "benjamin")
+        alice.run("rename", "Ann", "ann")
+        said = alice.run("peers", "--import", "-", "--verified", stdin=text.replace('"cid",', '"cid", "verified": false,').encode()).err
+        self.assertIn("verified now: ann", said)
+        self.assertIn("‘ben’ is your contact benjamin and keeps that name, not verified", said)
+        self.assertIn("3 known already (1 of them verified now)", said)
+        self.assertEqual({n: c["verified"] for n, c in self.contacts(alice).items()}, {"ann": True, "benjamin": False, "cid": False})
 
     def test_verified_is_said_by_the_user(self):
         alice = self.peer("alice")
@@ -353,6 +377,15 @@ class Files(ContactsCase):
                 refused = alice.run("peers", "--import", "-", stdin=text.encode(), code=1)
                 self.assertIn(part, refused.err)
                 self.assertIn("nothing was imported", refused.err)
+        # Several faults: a line for each of the first, and how many more there are.
+        for bad, part in (({"name": "x"}, "id is missing"), ({"name": "x", "id": "y"}, "id: ")):
+            said = alice.run("peers", "--import", "-", stdin=file(*[{**bad, "name": f"x{n}"} for n in range(7)]).encode(), code=1).err
+            lines = said.splitlines()
+            self.assertEqual(len(lines), 7, said)
+            self.assertIn("import ‘-’: nothing was imported:", lines[0])
+            for n in range(5):
+                self.assertTrue(lines[n + 1].startswith(f"  contact {n + 2} (‘x{n}’): {part}"), said)
+            self.assertEqual(lines[6], "  and 2 more")
         self.assertEqual(self.contacts(alice), {})
         self.assertIn("No such file", alice.run("peers", "--import", os.path.join(self.folder, "none"), code=1).err)
         for args in (("--import", "-", "--export"), ("--verified",), ("--import", "-", "bob"), ("--watch", "--export")):

@@ -44,7 +44,8 @@ class Identity(Case):
 
     def test_words_about_peers_and_addresses(self):
         alice = self.peer("alice")
-        for args, code, parts in ((("add", "bob", "127.0.0.1:9"), 4, ("127.0.0.1:9 refused",)), (("add", "bob", alice.address), 4, ("this peer itself",)),
+        for args, code, parts in ((("add", "bob", "127.0.0.1:9"), 4, ("127.0.0.1:9 refused",)), (("add", "bob", alice.address), 2, (f"{alice.address} is this peer itself",)),
+                                  (("offer", alice.address, alice.file("y", 1)), 2, (f"{alice.address} is this peer itself",)),
                                   (("add", "bob", "no-such-host.invalid"), 4, ("no-such-host.invalid", "name")),
                                   (("add", "bob", "--id", alice.id()[:-1] + ("A" if alice.id()[-1] != "A" else "B")), 2, ("group",)),
                                   (("offer", alice.id()[:-1] + ("A" if alice.id()[-1] != "A" else "B"), alice.file("x", 1)), 2, ("group",))):

@@ -181,7 +181,8 @@ class Codes(Pairing):
         for peer, words in ((alice, ("invite",)), (bob, ("join", "7-guitar-otter-lamp", "--at", "127.0.0.1"))):
             self.assertIn("--as", peer.run(*words, "--as", "b:b", code=2).err)
         said = alice.run("invite", "--as", "Bob", code=2).err  # never taken over
-        self.assertIn("a contact is called ‘Bob’ already", said)
+        self.assertIn("a contact is called ‘bob’ already", said)  # as it is spelt here
+        self.assertIn("if that is the one you pair with, leave --as out: it keeps its name", said)
         inviting, row = self.invite(alice)
         joined, = self.join(bob, row["code"], alice.address, "--as", "Alicia").rows()
         paired, = self.outcome(inviting).rows()
@@ -222,6 +223,13 @@ class Codes(Pairing):
         self.assertIn("robert was your contact already and is verified now", result.err)
         row, = self.contacts(alice).values()
         self.assertEqual((row["name"], row["verified"], row["trusted"]), ("robert", True, True))
+        inviting, row = self.invite(alice, "--as", "rob")
+        joined = self.join(bob, row["code"], alice.address, "--as", "al")
+        invited = self.outcome(inviting)
+        for said, name, wish in ((invited, "robert", "rob"), (joined, "alice", "al")):
+            self.assertEqual((said.rows()[-1]["peer"]["name"], said.rows()[-1]["wish"]), (name, wish))
+            self.assertIn(f"it keeps that name; to call it ‘{wish}’: peer rename {name} {wish}", said.err)
+        self.assertEqual((set(self.contacts(alice)), set(self.contacts(bob))), ({"robert"}, {"alice"}))
 
     def test_the_node_ends_in_the_middle(self):
         alice, bob = self.peer("alice"), self.peer("bob")
@@ -342,19 +350,6 @@ class Door(Pairing):
             while b"left without having tried" not in line:
                 self.assertTrue(line)
                 line = inviting.process.stderr.readline()
-        self.join(bob, row["code"], alice.address)
-        self.outcome(inviting)
-
-    def test_one_at_a_time_is_in_the_door(self):
-        alice, bob = self.peer("alice"), self.peer("bob")
-        inviting, row = self.invite(alice)
-        inside = self.raw(alice)
-        inside.say("pair", version=1, share=base64.b64encode(point()).decode())
-        self.said(inside)
-        self.join(bob, row["code"], alice.address, code_=5)
-        inside.tls.close()
-        while b"left without having tried" not in inviting.process.stderr.readline():
-            pass
         self.join(bob, row["code"], alice.address)
         self.outcome(inviting)
 
@@ -489,6 +484,52 @@ class OnATerminal(Pairing):
         inviting.expect("left")
         inviting.interrupt()
         self.assertIn("the invite is over: the code does nothing any more", inviting.finish(130))
+
+
+    def test_what_breaks_off_at_the_question_leaves_a_contact_and_says_so(self):
+        alice, bob, carol = self.peer("alice"), self.peer("bob"), self.peer("carol")
+        inviting = self.terminal(alice, "invite")
+        code = inviting.expect(r"\d+-[a-z]+-[a-z]+-[a-z]+").group()
+        joining = self.terminal(bob, "join", code, "--at", alice.address)
+        for asked, name in ((joining, "alice"), (inviting, "bob")):
+            asked.expect(rf"\(Enter: {name}\) > ")
+        for peer, asked, other in ((bob, joining, alice), (alice, inviting, bob)):
+            peer.kill()
+            said = asked.finish(1)
+            self.assertIn(f"the node ended; {other.name} is your contact now, verified; another name: peer rename {other.name} NAME", said)
+            self.assertNotIn("again", said)
+        alice.start()
+        bob.start()
+        for peer, other in ((bob, "alice"), (alice, "bob")):
+            self.assertTrue(self.contacts(peer)[other]["verified"])
+        for end, exit_code in (("interrupt", 130), ("end_input", 0)):
+            peer = self.peer(f"dave-{end}")
+            inviting, row = self.invite(carol)
+            joining = self.terminal(peer, "join", row["code"], "--at", carol.address)
+            joining.expect(r"\(Enter: carol\) > ")
+            getattr(joining, end)()
+            said = joining.finish(exit_code)
+            self.assertIn("carol is your contact now, verified", said)
+            self.assertIn("another name: peer rename carol NAME", said)
+            self.outcome(inviting)
+            self.assertTrue(self.contacts(peer)["carol"]["verified"])
+
+    def test_a_node_that_ends_while_the_code_is_tried(self):
+        bob = self.peer("bob")
+        silent = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(silent.close)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.set_alpn_protocols(["peer/1"])
+        context.load_cert_chain(peer_client.make_identity(os.path.join(self.folder, "silent")))
+        joining = bob.command("join", "7-guitar-otter-lamp", "--at", f"127.0.0.1:{silent.getsockname()[1]}")
+        with context.wrap_socket(silent.accept()[0], server_side=True) as tls:
+            tls.settimeout(30 * PATIENCE)
+            self.assertTrue(tls.recv(1))  # the share
+            bob.kill()
+        said = self.outcome(joining, 1).err
+        self.assertIn("the code may be used up", said)
+        self.assertNotIn("the same command", said)
 
 
 @unittest.skipIf(why_not(), why_not())

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import secrets
+import signal
 import socket
 import ssl
 import struct
@@ -20,6 +21,7 @@ from test_pairing import FAILURE, Pairing, other_code
 
 LABEL = "EXPORTER-peer-pair-v1"
 DOOR_SECONDS = 20  # that one try may take
+SEATS, SEATS_EACH = 8, 4  # who may be in the door at once, in all and of one address
 
 
 def b64(raw):
@@ -117,6 +119,14 @@ class Hostile(Pairing):
     def joiner(self, line, peer, words, home="mallory"):
         """What we say as one who knows `words`, on this connection to `peer`."""
         return spake2.Pairing("A", words, id_of(self.identity(home)), id_of(os.path.join(peer.home, "identity.pem")), line.exporter)
+
+    def inside(self, peer, words, home="mallory", source="127.0.0.1"):
+        """A connection on which nothing but our confirmation is missing, and our side of it."""
+        line = self.dial(peer, home, source)
+        us = self.joiner(line, peer, words, home)
+        line.pair(us.share)
+        us.take(line.share())
+        return line, us
 
     def refused(self, line):
         """The last thing we hear, which must be the one answer to all that is wrong."""
@@ -226,21 +236,17 @@ class Guessing(Hostile):
         self.still_pairs(alice, bob)
 
     def test_guesses_at_once_are_one_guess(self):
+        """Seven lines with a wrong code and one with the right one: after the first guess the right one is worth nothing."""
         alice, bob = self.peer("alice"), self.peer("bob")
         inviting, row = self.invite(alice)
-        answered = 0
-        lines = [self.dial(alice) for _ in range(8)]
-        sides = [self.joiner(line, alice, f"{wrong_words(row['code'])}") for line in lines]
-        for line, side in zip(lines, sides):
-            line.pair(side.share)
-        for line, side in zip(lines, sides):
-            m = line.hear()
-            if m["type"] == "pair":
-                answered += 1
-                side.take(base64.b64decode(m["share"]))
-                line.confirm(side.confirmation)
-                self.refused(line)
-        self.assertEqual(answered, 1)
+        crowd = [self.inside(alice, words, source=f"127.0.0.{n // SEATS_EACH + 2}")
+                 for n, words in enumerate([wrong_words(row["code"])] * (SEATS - 1) + [words_of(row["code"])])]
+        crowd[0][0].confirm(crowd[0][1].confirmation)
+        for line, _ in crowd:
+            self.refused(line)
+        late = self.dial(alice)
+        late.pair(self.joiner(late, alice, words_of(row["code"])).share)
+        self.refused(late)
         self.outcome(inviting, 5)
         self.strangers(alice)
         self.still_pairs(alice, bob)
@@ -614,6 +620,128 @@ class Points(Hostile):
                 self.assertTrue(line.ended())
         self.join(bob, row["code"], alice.address)
         self.outcome(inviting)
+
+
+class Crowded(Hostile):
+    """Several in the door at once: whoever says nothing keeps nobody out, and all have one try together."""
+
+    def silent(self, peer, source="127.0.0.1"):
+        line = self.dial(peer, source=source)
+        line.pair(spake2.encoded(spake2.BASE))
+        line.share()
+        return line
+
+    def test_silent_visitors_keep_nobody_out(self):
+        alice = self.peer("alice")
+        for n in (1, SEATS_EACH, 2 * SEATS):
+            with self.subTest(silent=n):
+                inviting, row = self.invite(alice)
+                crowd = [self.silent(alice, f"127.0.0.{i // SEATS_EACH + 1}") for i in range(n)]
+                began = time.monotonic()
+                bob = self.peer(f"bob-{n}")
+                self.join(bob, row["code"], alice.address)
+                self.outcome(inviting)
+                for line in crowd:  # turned away, or too late
+                    self.refused(line)
+                self.assertLess(time.monotonic() - began, DOOR_SECONDS - 2)  # sooner than any of them would have gone by itself
+                self.assertIn(bob.name, self.contacts(alice))
+
+    def test_the_one_that_waited_longest_goes(self):
+        """By address first, then of all."""
+        alice = self.peer("alice")
+        inviting, row = self.invite(alice)
+        first = self.inside(alice, words_of(row["code"]), source="127.0.0.2")
+        of_one = [self.silent(alice, "127.0.0.3") for _ in range(SEATS_EACH + 1)]
+        self.refused(of_one.pop(0))  # though `first` has waited longer
+        others = [self.silent(alice, "127.0.0.4") for _ in range(SEATS - SEATS_EACH - 1)]
+        others.append(self.silent(alice, "127.0.0.5"))  # now one too many in all
+        self.refused(first[0])
+        last = self.inside(alice, words_of(row["code"]), source="127.0.0.6")
+        self.refused(of_one.pop(0))
+        line, us = last
+        line.confirm(us.confirmation)
+        line.hear("confirm")
+        line.say("paired", name="python", port=0)
+        self.assertEqual(line.tls.recv(1), b"")
+        self.assertIn("left without having tried the code", self.outcome(inviting).err)
+        for line in of_one + others:
+            self.refused(line)
+        self.assertEqual(set(self.contacts(alice)), {"python"})
+
+    def test_two_that_have_the_right_code(self):
+        alice = self.peer("alice")
+        inviting, row = self.invite(alice)
+        crowd = [self.inside(alice, words_of(row["code"]), home) for home in ("mallory", "trudy")]
+        for line, us in crowd:
+            line.confirm(us.confirmation)
+        heard = [line.hear() for line, _ in crowd]
+        self.assertEqual(sorted(m["type"] for m in heard), ["confirm", "error"])
+        for (line, _), m, home in zip(crowd, heard, ("mallory", "trudy")):
+            if m["type"] == "confirm":
+                line.say("paired", name=home, port=0)
+                paired = home
+            self.assertTrue(line.ended())
+        row, = self.outcome(inviting).rows()
+        self.assertEqual(row["peer"]["id"], self.client_id(paired))
+        self.assertEqual(set(self.contacts(alice)), {paired})
+
+    def test_a_wrong_one_beside_a_right_one(self):
+        """Whichever confirms first decides for both."""
+        alice = self.peer("alice")
+        for right_first in (False, True):
+            with self.subTest(right_first=right_first):
+                inviting, row = self.invite(alice)
+                good, us = self.inside(alice, words_of(row["code"]), "python")
+                bad, guess = self.inside(alice, wrong_words(row["code"]))
+                if right_first:
+                    good.confirm(us.confirmation)
+                    good.hear("confirm")
+                    bad.confirm(guess.confirmation)
+                    self.refused(bad)
+                    good.say("paired", name="python", port=0)
+                    self.assertEqual(good.tls.recv(1), b"")
+                    self.outcome(inviting)
+                    self.assertEqual(set(self.contacts(alice)), {"python"})
+                else:
+                    bad.confirm(guess.confirmation)
+                    self.refused(bad)
+                    self.refused(good)
+                    self.assertIn(self.client_id("mallory")[:15], self.outcome(inviting, 5).err)
+                    self.strangers(alice)
+
+    def test_a_share_that_is_none_ends_it_for_all(self):
+        alice = self.peer("alice")
+        inviting, row = self.invite(alice)
+        good, us = self.inside(alice, words_of(row["code"]))
+        bad = self.dial(alice)
+        bad.pair(bytes(65))
+        self.refused(bad)
+        self.refused(good)
+        self.outcome(inviting, 5)
+        self.strangers(alice)
+
+    def test_the_holder_closes_it_before_the_last_word(self):
+        alice = self.peer("alice")
+        inviting, row = self.invite(alice)
+        line, us = self.inside(alice, words_of(row["code"]))
+        line.confirm(us.confirmation)
+        line.hear("confirm")
+        inviting.signal(signal.SIGINT)
+        self.assertIn("the invite is over", self.outcome(inviting, 130).err)
+        with contextlib.suppress(OSError):
+            line.say("paired", name="python", port=0)
+        self.assertTrue(line.ended())
+        self.strangers(alice)
+
+    def test_a_flood_is_not_named_line_by_line(self):
+        alice, bob = self.peer("alice"), self.peer("bob")
+        inviting, row = self.invite(alice)
+        crowd = [self.silent(alice, f"127.0.0.{n % 3 + 2}") for n in range(30)]
+        self.join(bob, row["code"], alice.address)
+        said = self.outcome(inviting).err
+        self.assertEqual(said.count("left without having tried"), 10)
+        self.assertEqual(said.count("is not named any more"), 1)
+        del crowd
 
 
 class Waiting(Hostile):

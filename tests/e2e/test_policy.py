@@ -198,10 +198,18 @@ class Policy(Case):
         self.assertNotIn("[[policy]]", self.config(bob))
         said = self.write(bob, ['from = "dave"\ndo = "accept"', 'from = "anyone"\ndo = "accept"']).err
         self.assertIn("‘dave’ is no contact", said)
+        shown = bob.run("config", "policy").out
+        self.assertIn("policy 1: from dave: accept  # names nobody: no contact is called ‘dave’; until that is mended everything is asked about", shown)
+        self.assertIn("policy 2: from anyone: accept up to 10 GB", shown)
+        self.assertNotIn("names nobody", shown.splitlines()[-1])
         row = self.asked(carol, bob, carol.file("four", 10))
         self.assertIn("‘dave’ is no contact", row["decided_by"]["why"])
         said = self.write(bob, [f'from = "{bob.id()}"\ndo = "accept"']).err
         self.assertIn("is no contact: until it is one, the rule takes nothing", said)
+        row, = [r for r in bob.run("config", "--json").rows() if r["type"] == "policy"]
+        self.assertIn("names nobody: " + bob.id()[:15], row["trouble"])
+        bob.stop()
+        self.assertIn("# names nobody: " + bob.id()[:15], bob.run("config", "policy").out)  # no node was running
 
     def test_receive_counts_what_a_rule_takes(self):
         alice, bob = self.pair()
@@ -234,6 +242,42 @@ class Policy(Case):
         bob.start()
         bob.stop()
         self.assertIn("up_to = ‘1Q’", "".join(bob.log))
+
+    def test_every_fault_of_a_rule_is_named(self):
+        bob = self.peer("bob")
+        said = self.write(bob, ['from = "contacts"\nup_to = "1Q"\nkeep_free = "x"\ndoo = "accept"', "\n".join(f"x{n} = 1" for n in range(9))]).err
+        first, second = (next(line for line in said.splitlines() if f"policy rule {n}" in line) for n in (1, 2))
+        for part in ("it has no `do`", "; line 5: up_to = ‘1Q’: it is", "; line 6: keep_free = ‘x’: it is", "; line 7: a rule has no ‘doo’: did you mean ‘do’?"):
+            self.assertIn(part, first)
+        self.assertTrue(first.endswith("; until that is mended it only asks"), first)
+        self.assertIn("it has no `from`", second)
+        self.assertTrue(second.endswith("; and 6 more; until that is mended it only asks"), second)
+
+    def test_what_holds_while_the_file_cannot_be_read(self):
+        alice, bob = self.pair()
+        bob.run("trust", "alice", "--keep-free", "0%")
+        with open(os.path.join(bob.home, "config.toml"), "a") as f:
+            f.write("[[policy\n")
+        on = "until that is mended the running node goes on with the settings and rules it had"
+        for args in (("config",), ("config", "policy"), ("trust", "alice")):
+            self.assertIn(on, bob.run(*args, code=1).err)
+        alice.run("offer", "bob", alice.file("x", 10))
+        self.assertIn("taken by the rule for alice", bob.run("history").out)
+        bob.stop()
+        self.assertIn("until that is mended no node starts here", bob.run("config", code=1).err)
+        self.assertIn("config.toml", bob.run("peers", code=1).err)
+
+    def test_where_files_land_in_this_run(self):
+        """--downloads of `start` is for that run: whoever hears of the folder hears that too."""
+        alice, bob = self.pair()
+        said = bob.run("trust", "alice").err
+        self.assertIn(f"into {bob.downloads},", said)
+        self.assertIn("Files land there until this node ends, for it was started with --downloads", said)
+        self.assertNotIn("started with --downloads", bob.run("trust", "alice", "--to", bob.files).err)
+        on = f"the running node was started with --downloads: files land in ‘{bob.downloads}’ until it ends"
+        self.assertIn(on, bob.run("config").err)
+        self.assertIn(on, bob.run("config", "downloads", bob.files).err)
+        self.assertNotIn(on, bob.run("config", "history_days", "80").err)
 
     def test_an_unverified_contact_must_be_named(self):
         alice, bob = self.peer("alice"), self.peer("bob")

@@ -50,6 +50,10 @@ class Terminal:
     def type(self, line):
         os.write(self.master, line.encode() + b"\n")
 
+    def end_input(self):
+        """Ctrl-D on an empty line."""
+        os.write(self.master, b"\x04")
+
     def interrupt(self):
         os.write(self.master, b"\x03")
 

@@ -168,6 +168,29 @@ TEST_SUITE("with_timeout") {
     CHECK(is_abort(cancelled_end(task)));
     CHECK(ended);
   }
+
+  TEST_CASE("an alarm that is set to another time meanwhile stops it, and one set before counts") {
+    asio::io_context io;
+    asio::steady_timer alarm(io, 1h);
+    bool ended = false;
+    auto body = [&]() -> asio::awaitable<void> {
+      auto late = co_await async::with_alarm(hang(ended), alarm);
+      CHECK(ended);
+      CHECK(!late);
+      CHECK(late.error().code == std::errc::timed_out);
+      auto again = co_await async::with_alarm(hang(ended), alarm);
+      CHECK(!again);
+      alarm.expires_after(1h);
+      auto good = co_await async::with_alarm(succeed("value"), alarm);
+      CHECK(good);
+    };
+    auto turn_out = [&]() -> asio::awaitable<void> {
+      co_await async::sleep(5ms);
+      alarm.expires_after(0s);
+    };
+    asio::co_spawn(io, turn_out(), asio::detached);
+    peer::test::run(io, body());
+  }
 }
 
 TEST_SUITE("event") {

@@ -148,6 +148,20 @@ TEST_SUITE("policy rules") {
     CHECK(trouble_of(bob) == "");
   }
 
+  TEST_CASE("every fault of a rule is named, the first few, and none that follows from another") {
+    const auto two = trouble_of("from = \"anyone\"\nup_to = \"1Q\"\nto = \"~/x\"\n");
+    CHECK(
+        holds(two, "line 1, column 1: policy rule 1: it has no `do`; line 3: up_to = ‘1Q’: it is"));
+    CHECK(!holds(two, "belongs to"));
+    CHECK(two.ends_with("; until that is mended it only asks"));
+    std::string many = "from = \"anyone\"\ndo = \"ask\"\n";
+    for (int n = 0; n < 8; ++n) many += "x" + std::to_string(n) + " = 1\n";
+    const auto eight = trouble_of(many);
+    CHECK(holds(eight, "‘x4’"));
+    CHECK(!holds(eight, "‘x5’"));
+    CHECK(holds(eight, "; and 3 more; until that is mended it only asks"));
+  }
+
   TEST_CASE("of whom a broken rule is about it asks; if that is not clear, about everybody") {
     const auto rules = rules_of(
         "[[policy]]\nfrom = \"verified\"\ndo = \"accept\"\nup_to = \"much\"\n"

@@ -52,8 +52,21 @@ TEST_CASE("contacts come back from a file, a line each, without what is nobody e
 TEST_CASE("what is wrong with a file is named by line or contact") {
   CHECK(refused("{\"peer_contacts\":1,\n\n\"contacts\":[}").find("line 3: ") == 0);
   CHECK(refused("{\"contacts\":[]}").find("peer_contacts") != std::string::npos);
-  CHECK(refused(R"({"peer_contacts":1,"contacts":[{"name":"a","id":"b"},{"name":7}]})")
-            .find("contact 2: name is no text") == 0);
+  CHECK(refused(R"({"peer_contacts":1,"contacts":[{"name":"a","id":"b"},{"name":7,"id":"c"}]})")
+            .find("contact 2: name is no text; nothing was imported") == 0);
   CHECK(refused(R"({"peer_contacts":1,"contacts":[{"name":"a\u001b","id":7}]})")
             .find("contact 1 (‘a\\e’): id is no text") == 0);
+}
+
+TEST_CASE("several faults have a line each, the first few") {
+  std::string all = R"({"peer_contacts":1,"contacts":[{"name":7,"note":7},1)";
+  for (int n = 0; n < 4; ++n) all += R"(,{"id":"b"})";
+  CHECK(refused(all + "]}") ==
+        "nothing was imported:\n"
+        "  contact 1: name is no text\n"
+        "  contact 1: id is missing\n"
+        "  contact 1: note is no text\n"
+        "  contact 2 is no object\n"
+        "  contact 3: name is missing\n"
+        "  and 3 more");
 }
