@@ -246,10 +246,10 @@ class Faults(Case):
             os.rename(path + ".away", os.path.join(os.path.dirname(os.path.dirname(path)), "away"))
         self.changing(swap)
 
-    def small_disk(self, bob, megabytes):
+    def small_disk(self, bob, megabytes, more=""):
         disk = os.path.join(bob.folder, "disk")
         os.mkdir(disk)
-        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk], capture_output=True).returncode:
+        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m{more}", "tmpfs", disk], capture_output=True).returncode:
             self.skipTest("mounting a small tmpfs needs root")
         self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
         return disk
@@ -286,6 +286,26 @@ class Faults(Case):
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
+
+    def test_a_disk_without_inodes(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(bob, 48, ",nr_inodes=150")
+        for i in range(400):
+            alice.file(f"d/{i:03}", 1000, seed=i)
+        path = os.path.join(alice.files, "d")
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        bob.run("accept", str(number), "--to", disk, "--no-wait")
+        for peer in (alice, bob):
+            seen = peer.watch().until(lambda o: (o.get("trouble") or {}).get("code") == "no_space")
+            self.assertEqual(seen["trouble"]["missing"], 0, "bytes are not what is missing")
+        self.assertIn("No space left on device", seen["trouble"]["text"])
+        self.assertIn("no room for more files, whatever bytes are free (df -i", seen["trouble"]["text"])
+        self.assertEqual([n for n in os.listdir(disk) if not n.startswith(".")], [])
+        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", disk], check=True)
+        bob.run("accept", str(number))
+        self.assert_same(path, os.path.join(disk, "d"))
+        self.assertEqual(os.listdir(disk), ["d"])
 
     def test_a_limit_on_the_size_of_files(self):
         alice, bob = self.pair()
