@@ -73,13 +73,13 @@ void RangeSet::remove(Range range) {
 
 void RangeSet::replace(std::size_t from, std::size_t to, std::span<const Range> with) {
   const std::size_t old = to - from;
-  length_ += total(with);
-  length_ -= total(view().subspan(from, old));
+  const std::uint64_t length = length_ + total(with) - total(view().subspan(from, old));
   if (with.size() > old)
     open_gap(to, with.size() - old);
   else
     close_gap(from + with.size(), old - with.size());
   std::copy(with.begin(), with.end(), ranges_.begin() + distance(head_ + from));
+  length_ = length;
 }
 
 void RangeSet::open_gap(std::size_t at, std::size_t slots) {

@@ -7,10 +7,14 @@
 #include <asio/thread_pool.hpp>
 #include <asio/use_awaitable.hpp>
 #include <exception>
+#include <new>
 #include <optional>
+#include <system_error>
 #include <type_traits>
 #include <utility>
 #include <variant>
+
+#include "protocol/result.hpp"
 
 namespace peer::async {
 
@@ -24,6 +28,11 @@ struct WorkOutcome {
   std::exception_ptr failure;
 };
 
+template <class R>
+inline constexpr bool kIsResult = false;
+template <class T>
+inline constexpr bool kIsResult<Result<T>> = true;
+
 template <class R, class F>
 asio::awaitable<WorkOutcome<R>> attempt(F work) {
   WorkOutcome<R> outcome;
@@ -34,6 +43,12 @@ asio::awaitable<WorkOutcome<R>> attempt(F work) {
     } else {
       outcome.value.emplace(work());
     }
+  } catch (const std::bad_alloc&) {
+    // Trouble of the machine like any other, where the caller is ready for errors.
+    if constexpr (kIsResult<R>)
+      outcome.value.emplace(Error(std::make_error_code(std::errc::not_enough_memory)));
+    else
+      outcome.failure = std::current_exception();
   } catch (...) {
     outcome.failure = std::current_exception();
   }
@@ -43,9 +58,9 @@ asio::awaitable<WorkOutcome<R>> attempt(F work) {
 }  // namespace detail
 
 /// Runs blocking `work` on the pool and comes back to the caller's executor with its result or its
-/// exception. Work in progress cannot be interrupted (the empty cancellation slot: a cancellation
-/// emitted into the pool's thread would be a race). Name `work` before the co_await: g++ 12
-/// miscompiles temporaries there.
+/// exception; no memory is an error where the result is a Result. Work in progress cannot be
+/// interrupted (the empty cancellation slot: a cancellation emitted into the pool's thread would be
+/// a race). Name `work` before the co_await: g++ 12 miscompiles temporaries there.
 template <class F>
 asio::awaitable<std::invoke_result_t<F>> run_on(asio::thread_pool& pool, F work) {
   using R = std::invoke_result_t<F>;

@@ -34,10 +34,15 @@ TaskGroup::~TaskGroup() { assert(children_.empty()); }
 void TaskGroup::spawn(std::string name, asio::awaitable<void> task) {
   if (closing_) return;
   auto child = children_.emplace(children_.end());
-  child->name = std::move(name);
-  auto done = [this, child](std::exception_ptr failure) { ended(child, std::move(failure)); };
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(child->stop.slot(), done));
+  try {
+    child->name = std::move(name);
+    auto done = [this, child](std::exception_ptr failure) { ended(child, std::move(failure)); };
+    asio::co_spawn(executor_, std::move(task),
+                   asio::bind_cancellation_slot(child->stop.slot(), done));
+  } catch (...) {  // no memory: it was never begun, and join() waits for nothing
+    children_.erase(child);
+    throw;
+  }
 }
 
 void TaskGroup::ended(std::list<Child>::iterator child, std::exception_ptr failure) {

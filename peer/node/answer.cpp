@@ -1,6 +1,7 @@
 #include "node/answer.hpp"
 
 #include <algorithm>
+#include <new>
 
 #include "node/wire_text.hpp"
 #include "storage/digest.hpp"
@@ -28,8 +29,10 @@ std::string why_gone(const protocol::Gone& gone) {
   return gone.text.empty() ? gone.reason : gone.reason + ": " + gone.text;
 }
 
-Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
-                   std::span<std::byte> buffer, AnswerForm form) {
+namespace {
+
+Answer read_now(storage::Source::Reader& reader, const protocol::Want& want,
+                std::span<std::byte> buffer, AnswerForm form) {
   Answer answer;
   auto piece = read_piece(reader, want, buffer);
   if (piece && piece->length == 0)
@@ -64,6 +67,19 @@ Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
   }
   data.digest = storage::digest_of(form.digest, buffer.first(data.length));
   return answer;
+}
+
+}  // namespace
+
+Answer read_answer(storage::Source::Reader& reader, const protocol::Want& want,
+                   std::span<std::byte> buffer, AnswerForm form) {
+  try {
+    return read_now(reader, want, buffer, form);
+  } catch (const std::bad_alloc&) {  // like what the disk says when the machine has none
+    Answer answer;
+    answer.error = Error(std::make_error_code(std::errc::not_enough_memory));
+    return answer;
+  }
 }
 
 }  // namespace peer::node

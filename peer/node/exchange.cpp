@@ -110,7 +110,7 @@ void Exchange::restore() {
       tasks_.spawn("fetch", fetch(offer));
     }
   }
-  tasks_.spawn("look after", look_after());
+  tasks_.spawn("look after", lasting("look after", [this] { return look_after(); }));
 }
 
 asio::awaitable<void> Exchange::stop() {

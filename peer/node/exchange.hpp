@@ -158,6 +158,7 @@ class Exchange : public SessionUser {
   asio::awaitable<void> decide_by_rule(OfferPtr offer);
   void decided(const OfferPtr& offer);
   asio::awaitable<void> carry_out(OfferPtr offer);
+  asio::awaitable<void> carry_out_once(OfferPtr offer);
   asio::awaitable<void> settle_taken(OfferPtr offer, std::string text);
   void start_taking(const OfferPtr& offer, storage::LandingPlan plan);
   void go_on_taking(const OfferPtr& offer, storage::LandingPlan plan);

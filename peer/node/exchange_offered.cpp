@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <ctime>
+#include <new>
 #include <utility>
 
 #include "node/exchange.hpp"
@@ -16,6 +17,12 @@ namespace {
 constexpr std::size_t kPacesKept = 1024;
 constexpr std::chrono::seconds kDiskRetry{60};
 constexpr std::chrono::seconds kNoteRetry{10};
+constexpr std::chrono::seconds kMemoryRetry{5};  ///< where there was none
+
+std::chrono::steady_clock::time_point next_try(const Error& error) {
+  const bool memory = error.code == std::errc::not_enough_memory;
+  return std::chrono::steady_clock::now() + (memory ? kMemoryRetry : kDiskRetry);
+}
 }  // namespace
 
 /// The code an offer is turned away with before anyone sees it; empty if it may come in.
@@ -154,7 +161,12 @@ asio::awaitable<Result<void>> Exchange::fetch_once(OfferPtr offer) {
   auto fetching =
       std::make_shared<Fetching>(services_, sessions_->pair(row.peer), row.offer, offer->folder);
   fetches_[row.number] = fetching;
-  auto fetched = co_await fetching->run();
+  Result<void> fetched;
+  try {
+    fetched = co_await fetching->run();
+  } catch (const std::bad_alloc&) {
+    fetched = Error(std::make_error_code(std::errc::not_enough_memory));
+  }
   fetches_.erase(row.number);
   co_return fetched;
 }
@@ -175,7 +187,7 @@ asio::awaitable<void> Exchange::fetch(OfferPtr offer) {
     base::log(base::Level::warning, "exchange",
               "the list of offer " + std::to_string(row.number) + ": " + fetched.error().text());
     offer->try_again = false;
-    const auto later = std::chrono::steady_clock::now() + kDiskRetry;
+    const auto later = next_try(fetched.error());
     while (wants_list(*offer) && !offer->try_again && std::chrono::steady_clock::now() < later)
       co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
     if (!wants_list(*offer)) co_return;
@@ -241,7 +253,7 @@ asio::awaitable<void> Exchange::fetch_again(OfferPtr offer) {
     base::log(
         base::Level::warning, "exchange",
         "the list of offer " + std::to_string(offer->row.number) + ": " + fetched.error().text());
-    const auto later = std::chrono::steady_clock::now() + kDiskRetry;
+    const auto later = next_try(fetched.error());
     while (wanted() && std::chrono::steady_clock::now() < later)
       co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
   }

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <new>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "async/run_on.hpp"
+#include "async/sleep.hpp"
 #include "base/text.hpp"
 #include "node/bytes_json.hpp"
 #include "node/exchange.hpp"
@@ -26,7 +28,8 @@ using Json = nlohmann::json;
 
 namespace {
 constexpr std::chrono::seconds kListTime{10};  ///< that somebody waits for a damaged list
-}
+constexpr std::chrono::seconds kMemoryPause{2};
+}  // namespace
 
 storage::LandingPlan Exchange::default_plan() const {
   storage::LandingPlan plan;
@@ -225,6 +228,23 @@ void Exchange::go_on_taking(const OfferPtr& offer, storage::LandingPlan plan) {
 }
 
 asio::awaitable<void> Exchange::carry_out(OfferPtr offer) {
+  bool no_memory = false;
+  try {
+    co_await carry_out_once(offer);
+  } catch (const std::bad_alloc& error) {
+    base::log(base::Level::error, "exchange",
+              "offer " + std::to_string(offer->row.number) + ": " + error.what());
+    no_memory = true;
+  }
+  if (!no_memory) co_return;
+  offer->taking.reset();
+  co_await async::sleep(kMemoryPause);
+  if (offer->is(state::active) && !offer->taking && !offer->clearing && !offer->ended() &&
+      !stopping_)
+    go_on_taking(offer, plan_from_json(offer->row.options));
+}
+
+asio::awaitable<void> Exchange::carry_out_once(OfferPtr offer) {
   const auto taking = offer->taking;
   auto ending = co_await taking->run();
   offer->taking.reset();

@@ -4,6 +4,7 @@
 #include <cassert>
 #include <cstring>
 #include <ctime>
+#include <new>
 #include <utility>
 
 #include "base/log.hpp"
@@ -18,6 +19,8 @@ constexpr std::size_t kInputBytes =
 constexpr int kIdleMs = 100;  ///< between looks for ranges that another connection gave back, and
                               ///< at what is on the way
 
+constexpr std::chrono::milliseconds kMemoryPause{20};  ///< where there was none
+
 // Not every want and block: the control thread would wake two thousand times a second for it.
 constexpr std::chrono::milliseconds kTellEvery{50};
 
@@ -29,6 +32,17 @@ std::chrono::nanoseconds computed_here() {
   timespec time{};
   ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
   return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+}
+
+/// For what must be done, and may be done twice.
+void until_there_is_memory(const std::function<void()>& what) {
+  for (;;) {
+    try {
+      return what();
+    } catch (const std::bad_alloc&) {
+      std::this_thread::sleep_for(kMemoryPause);
+    }
+  }
 }
 
 }  // namespace
@@ -47,12 +61,16 @@ void Lane::start(std::function<void()> ended) {
   thread_ = std::thread([this, ended = std::move(ended)] {
     try {
       work();
+    } catch (const std::bad_alloc& e) {
+      base::log(base::Level::error, "lane", e.what());
+      until_there_is_memory([this] { ran_out_of_memory(); });
     } catch (const std::exception& e) {
       base::log(base::Level::error, "lane", e.what());
     }
+    until_there_is_memory([this] { leave(); });
     fell_silent_ = owes() && stream_.silent_for() > kLaneSilence;
     stream_.shutdown();
-    ended();
+    until_there_is_memory(ended);
   });
 }
 
@@ -247,8 +265,12 @@ void TakingLane::work() {
     if (!message && timed_out && idle) continue;
     if (!message || !handle(*message)) break;
   }
-  owed_ = owed_ || asked_.open_count() > 0;
-  give_back_open();
+}
+
+/// What it was handing out or storing is in nobody's books: they are made anew from the disk.
+void TakingLane::ran_out_of_memory() {
+  *paused_ = true;
+  hooks_.disk_trouble(Error(std::make_error_code(std::errc::not_enough_memory)));
 }
 
 /// Keeps the window full. False when the connection is gone.
@@ -352,9 +374,11 @@ bool TakingLane::take_data(const protocol::Data& data) {
   return true;
 }
 
-void TakingLane::give_back_open() {
-  for (const auto& want : asked_.open())
-    intake_->give_back({want.offset, want.offset + want.length});
+void TakingLane::leave() {
+  const auto open = asked_.open();
+  owed_ = owed_ || !open.empty();
+  for (const auto& want : open) intake_->give_back({want.offset, want.offset + want.length});
+  if (hole_) intake_->give_back(*hole_);
 }
 
 }  // namespace peer::node

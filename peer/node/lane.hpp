@@ -37,7 +37,9 @@ class Lane {
   Lane(net::RawConnection connection, Throttle throttle);
   void start(std::function<void()> ended);
   virtual void work() = 0;
-  virtual bool owes() const = 0;  ///< blocks are due on it, either way
+  virtual void ran_out_of_memory() {}  ///< in work()
+  virtual void leave() {}              ///< work() has ended, however it did
+  virtual bool owes() const = 0;       ///< blocks are due on it, either way
 
   /// The next whole message; nothing at a clean end or when `timeout_ms` passed (timed_out is set
   /// then). Bytes behind a `data` message stay unread for read_payload().
@@ -121,11 +123,12 @@ class TakingLane final : public Lane {
 
  private:
   void work() override;
+  void ran_out_of_memory() override;
+  void leave() override;
   bool owes() const override { return owed_; }
   bool want_more();
   bool handle(const protocol::Message& message);
   bool take_data(const protocol::Data& data);
-  void give_back_open();
 
   protocol::OfferId id_;
   std::shared_ptr<storage::Intake> intake_;

@@ -9,6 +9,7 @@
 #include <asio/use_awaitable.hpp>
 #include <asio/write.hpp>
 #include <filesystem>
+#include <new>
 #include <utility>
 
 #include "node/bytes_json.hpp"
@@ -42,7 +43,13 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     const auto self = shared_from_this();
     async::TaskGroup writing(node_.services.io.get_executor(), log_task_error);
     writing.spawn("local write", write_loop());
-    co_await read_loop();
+    std::exception_ptr failure;
+    try {
+      co_await read_loop();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    if (failure) log_task_error("local read", failure);
     gone_ = true;
     for (auto& [number, request] : open_) request->stopped_ = true;
     answered_.notify_all();
@@ -150,6 +157,9 @@ class LocalClient : public std::enable_shared_from_this<LocalClient> {
     } catch (const Failure& failure) {
       last["failed"] = json_text(failure.text());
       last["exit"] = static_cast<int>(failure.exit());
+    } catch (const std::bad_alloc&) {
+      last["failed"] = "there is no memory left here for it: end something, and try it again";
+      last["exit"] = static_cast<int>(base::Exit::failed);
     } catch (const std::exception& error) {
       if (gone_) throw;
       base::log(base::Level::error, "local", error.what());

@@ -100,24 +100,28 @@ Result<void> Node::open() {
 void Node::start() {
   started_ = true;
   exchange.restore();
-  tasks_.spawn("contacts", [](Node& node) -> asio::awaitable<void> {
-    for (;;) {
-      node.dial_contacts();
-      co_await node.services.changed.wait_for(kContactsLook);
-    }
-  }(*this));
+  tasks_.spawn("contacts", node::lasting("contacts", [this] { return keep_contacts(); }));
   tasks_.spawn("network", net::watch_network([this] {
                  sessions.network_changed();
                  dial_contacts();
                  discovery.renew();
                }));
   tasks_.spawn("discovery", discovery.run());
-  tasks_.spawn("forget", [](Node& node) -> asio::awaitable<void> {
-    for (;;) {
-      co_await async::sleep(kForgetEvery);
-      co_await node.forget();
-    }
-  }(*this));
+  tasks_.spawn("forget", node::lasting("forget", [this] { return keep_forgetting(); }));
+}
+
+asio::awaitable<void> Node::keep_contacts() {
+  for (;;) {
+    dial_contacts();
+    co_await services.changed.wait_for(kContactsLook);
+  }
+}
+
+asio::awaitable<void> Node::keep_forgetting() {
+  for (;;) {
+    co_await async::sleep(kForgetEvery);
+    co_await forget();
+  }
 }
 
 /// What is kept of ended offers for 30 days, in memory too; and of strangers that only said hello.

@@ -75,6 +75,8 @@ class Node {
   void set_limits();  ///< as the settings say
   bool has_business(const Pair& pair) const;
   bool keeps_session(const protocol::PeerId& id) const;
+  asio::awaitable<void> keep_contacts();
+  asio::awaitable<void> keep_forgetting();
   asio::awaitable<void> forget();
   void forget_history();
   void dial_contacts();

@@ -81,10 +81,11 @@ asio::awaitable<Scanned> scan_for_offer(Services& services, storage::ScanOptions
     const auto& error = report.error();
     const bool missing = error.code == std::errc::no_such_file_or_directory ||
                          error.code == std::errc::not_a_directory;
-    throw Failure(missing                                     ? Exit::unknown
-                  : error.code == std::errc::invalid_argument ? Exit::usage
-                                                              : Exit::failed,
-                  error.text());
+    throw Failure(
+        missing                                     ? Exit::unknown
+        : error.code == std::errc::invalid_argument ? Exit::usage
+                                                    : Exit::failed,
+        error.context.empty() ? "look through what is offered: " + error.text() : error.text());
   }
   scanned.report = std::move(*report);
   if (scanned.report.totals.entries() == 0) {

@@ -95,6 +95,8 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
   const auto begin = std::chrono::steady_clock::now();
   while (!stopping) {
     co_await node.services.changed.wait_for(std::chrono::milliseconds(500));
+    if (base::keep_reserve())
+      base::log(base::Level::warning, "node", "there was no memory left: the reserve was used");
     if (node.lasting() || server.clients() > 0) continue;
     if (!server.had_client() && std::chrono::steady_clock::now() - begin < kFirstClient) continue;
     break;
@@ -108,6 +110,7 @@ asio::awaitable<void> live(Node& node, LocalServer& server, async::Event& stop, 
 
 int run(const RunOptions& options) {
   base::keep_heap_small();
+  base::keep_reserve();
   ::signal(SIGPIPE, SIG_IGN);
   raise_open_files();
   ::signal(SIGXFSZ, SIG_IGN);  // a file over the limit is an error of its write, not our end
@@ -150,8 +153,8 @@ int run(const RunOptions& options) {
   };
   signals.async_wait(on_signal);
   node.start();
-  tasks.spawn("local", server.run());
-  tasks.spawn("live", live(node, server, stop, stopping));
+  tasks.spawn("local", lasting("local", [&] { return server.run(); }));
+  tasks.spawn("live", lasting("live", [&] { return live(node, server, stop, stopping); }));
   const auto main_task = [&]() -> asio::awaitable<void> {
     while (!stopping) co_await stop.wait();
     co_await stop_all(node, server, tasks, signals);
@@ -161,7 +164,14 @@ int run(const RunOptions& options) {
     if (error) log_task_error("node", error);
   });
   ready.say("ok\n");
-  io.run();
+  for (bool over = false; !over;) {
+    try {
+      io.run();
+      over = true;
+    } catch (const std::exception& error) {  // of one handler; the others go on
+      base::log(base::Level::error, "node", error.what());
+    }
+  }
   return code;
 }
 

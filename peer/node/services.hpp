@@ -59,8 +59,12 @@ struct Services {
   void save_later(std::string what, Work work) {
     ++unsaved;
     asio::post(database_thread, [this, what = std::move(what), work = std::move(work)] {
-      if (auto done = work(*database); !done)
-        base::log(base::Level::error, "database", what + ": " + done.error().text());
+      try {
+        if (auto done = work(*database); !done)
+          base::log(base::Level::error, "database", what + ": " + done.error().text());
+      } catch (const std::bad_alloc& error) {
+        base::log(base::Level::error, "database", error.what());
+      }
       --unsaved;
     });
   }

@@ -77,13 +77,24 @@ asio::awaitable<void> Session::run() {
   const auto self = shared_from_this();
   // A session ends by leave() or by its connection, so that it always joins its tasks.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
-  async::TaskGroup tasks(services_.io.get_executor(), log_task_error);
-  tasks.spawn("session read", read_loop());
-  tasks.spawn("session write", write_loop());
-  tasks.spawn("session clock", clock_loop());
-  tasks.spawn("session serve", serve_loop());
-  flush();
-  while (!talk_.over()) co_await over_.wait();
+  // Without one of its tasks, for want of memory, it would stand still: the next session goes on.
+  const auto broken = [this](std::string_view name, std::exception_ptr error) {
+    log_task_error(name, error);
+    lost(Error(std::make_error_code(std::errc::not_enough_memory)));
+  };
+  async::TaskGroup tasks(services_.io.get_executor(), broken);
+  std::exception_ptr failure;
+  try {
+    tasks.spawn("session read", read_loop());
+    tasks.spawn("session write", write_loop());
+    tasks.spawn("session clock", clock_loop());
+    tasks.spawn("session serve", serve_loop());
+    flush();
+    while (!talk_.over()) co_await over_.wait();
+  } catch (...) {
+    failure = std::current_exception();
+  }
+  if (failure) broken("session", failure);
   const auto give_up = std::chrono::steady_clock::now() + kLastWords;
   while (outbox_bytes_ > 0 && std::chrono::steady_clock::now() < give_up)
     co_await written_.wait_for(milliseconds(50));

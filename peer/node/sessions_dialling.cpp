@@ -229,6 +229,10 @@ asio::awaitable<void> Sessions::stand_in_line(const Pair& pair) {
 
 asio::awaitable<void> Sessions::redial(Pair& pair) {
   static thread_local std::minstd_rand jitter{std::random_device{}()};
+  const std::shared_ptr<void> dialled(nullptr, [&pair](void*) {
+    pair.urgent = false;
+    pair.dialling = false;
+  });
   std::chrono::milliseconds pause = kRedialFirst;
   while (!stopping_ && !contacts_.is_blocked(pair.id)) {
     co_await stand_in_line(pair);
@@ -253,8 +257,6 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
       co_await redials_.wait_for(until - steady_clock::now());
     pause = pair.hurry ? kRedialFirst : std::min(pause * 2, kRedialMost);
   }
-  pair.urgent = false;
-  pair.dialling = false;
 }
 
 void Sessions::network_changed() {

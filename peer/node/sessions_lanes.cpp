@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "async/with_timeout.hpp"
@@ -47,7 +48,12 @@ void Sessions::open_lanes(Pair& pair, const protocol::OfferId& id, std::uint32_t
 
 asio::awaitable<void> Sessions::dial_lane(Pair& pair, std::shared_ptr<Session> session,
                                           protocol::OfferId id) {
-  const bool placed = co_await place_lane(pair, session, id);
+  bool placed = false;
+  try {
+    placed = co_await place_lane(pair, session, id);
+  } catch (const std::bad_alloc& error) {
+    base::log(base::Level::warning, "sessions", std::string("a lane: ") + error.what());
+  }
   if (!placed) session->lane_ended(id);
 }
 

@@ -36,10 +36,55 @@ asio::awaitable<Taking::Ending> Taking::run() {
   const auto self = shared_from_this();
   // It ends by stop(), so that it always joins its tasks and lanes.
   co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  async::TaskGroup tasks(services_.io.get_executor(),
+                         [this](std::string_view name, std::exception_ptr error) {
+                           log_task_error(name, error);
+                           ran_out_of_memory();
+                         });
   Ending ending;
-  async::TaskGroup tasks(services_.io.get_executor(), log_task_error);
-  bool working = false;
+  for (bool over = false; !over;) {
+    try {
+      ending = co_await carry_out(tasks);
+      over = true;
+    } catch (const std::exception& error) {
+      base::log(base::Level::error, "taking", error.what());
+      ran_out_of_memory();
+    }
+  }
+  stopping_ = true;
+  *paused_ = true;
+  if (working_) {
+    queue_event_.notify_all();
+    tasks.cancel();
+    co_await tasks.join();
+  }
+  co_await join_lanes();
+  if (intake_) {
+    const auto intake = intake_;
+    auto job = [intake] { return intake->flush(); };
+    auto flushed = co_await async::run_on(services_.disk, std::move(job));
+    if (!flushed) base::log(base::Level::error, "taking", flushed.error().text());
+  }
+  if (list_damaged_ && ending.kind == Ending::Kind::stopped)
+    ending.kind = Ending::Kind::list_damaged;
+  if (again_ && ending.kind == Ending::Kind::stopped) ending.kind = Ending::Kind::again;
+  if (!failure_.empty()) {
+    ending.kind = Ending::Kind::failed;
+    ending.text = failure_;
+  }
+  services_.space.release(offer_->row.id);
+  co_return ending;
+}
+
+/// Until it is delivered or is to end.
+asio::awaitable<Taking::Ending> Taking::carry_out(async::TaskGroup& tasks) {
+  Ending ending;
   while (!stopping_ && failure_.empty()) {
+    if (no_memory_) {
+      co_await wake_.wait_for(kProgressEvery);
+      disk_trouble(Error(std::make_error_code(std::errc::not_enough_memory)));
+      no_memory_ = false;
+    }
     if (*paused_) {
       look_for_remedy();
       co_await wake_.wait_for(kProgressEvery);
@@ -53,7 +98,7 @@ asio::awaitable<Taking::Ending> Taking::run() {
       }
       tasks.spawn("taking store", store_loop());
       tasks.spawn("taking prove", prove_loop());
-      working = true;
+      working_ = true;
     }
     if (intake_->all_here() && queue_.empty() && proven_) {
       show_progress();
@@ -81,28 +126,6 @@ asio::awaitable<Taking::Ending> Taking::run() {
     co_await wake_.wait_for(kProgressEvery);
     show_progress();
   }
-  stopping_ = true;
-  *paused_ = true;
-  if (working) {
-    queue_event_.notify_all();
-    tasks.cancel();
-    co_await tasks.join();
-  }
-  co_await join_lanes();
-  if (intake_) {
-    const auto intake = intake_;
-    auto job = [intake] { return intake->flush(); };
-    auto flushed = co_await async::run_on(services_.disk, std::move(job));
-    if (!flushed) base::log(base::Level::error, "taking", flushed.error().text());
-  }
-  if (list_damaged_ && ending.kind == Ending::Kind::stopped)
-    ending.kind = Ending::Kind::list_damaged;
-  if (again_ && ending.kind == Ending::Kind::stopped) ending.kind = Ending::Kind::again;
-  if (!failure_.empty()) {
-    ending.kind = Ending::Kind::failed;
-    ending.text = failure_;
-  }
-  services_.space.release(offer_->row.id);
   co_return ending;
 }
 

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "async/event.hpp"
+#include "async/task_group.hpp"
 #include "node/confirming.hpp"
 #include "node/lane.hpp"
 #include "node/offers.hpp"
@@ -63,6 +64,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   bool paused() const { return *paused_; }
 
  private:
+  asio::awaitable<Ending> carry_out(async::TaskGroup& tasks);
   asio::awaitable<Result<void>> open();
   asio::awaitable<void> store_loop();
   asio::awaitable<void> prove_loop();
@@ -72,6 +74,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   void want_on_session();
   void stored(Session* session, const protocol::Range& range, Result<void> result);
   void disk_trouble(const Error& error);
+  void ran_out_of_memory();
   void tell_trouble();
   void bad_block(const Error& error);
   void show_progress();
@@ -102,7 +105,8 @@ class Taking : public std::enable_shared_from_this<Taking> {
   std::list<OpenLane> lanes_;
   std::list<OpenLane> ended_lanes_;
   bool lanes_deliver_ = false;  ///< a lane has brought a block: the session need not
-  bool proven_ = false;  ///< what an earlier run stored is good here, and as the giver has it
+  bool proven_ = false;   ///< what an earlier run stored is good here, and as the giver has it
+  bool working_ = false;  ///< the tasks that store and prove were begun
   bool stopping_ = false;
   std::optional<protocol::Trouble> told_;  ///< ours, as the giver hears it, while it lasts
   unsigned bad_blocks_ = 0;
@@ -111,6 +115,7 @@ class Taking : public std::enable_shared_from_this<Taking> {
   async::Event queue_event_;
   std::chrono::steady_clock::time_point looked_{};
   std::chrono::steady_clock::time_point retry_{};  ///< after trouble with the disk
+  bool no_memory_ = false;                         ///< and the books of what is here may be wrong
   bool again_ = false;
   bool list_damaged_ = false;
 };

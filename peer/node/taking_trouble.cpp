@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::chrono::seconds kRemedyLooks{5};
 constexpr std::chrono::seconds kDiskRetry{60};
-constexpr std::chrono::seconds kVanishedRetry{2};  ///< what was opened is not there any more
+constexpr std::chrono::seconds kSoonRetry{2};  ///< what was opened is gone, or there was no memory
 
 bool is_space_trouble(const std::error_code& code) {
   return code == std::errc::no_space_on_device ||
@@ -55,7 +55,7 @@ void Taking::disk_trouble(const Error& error) {
   trouble.code = protocol::wire_code(space ? protocol::Errc::no_space : protocol::Errc::disk);
   trouble.id = offer_->row.id;
   trouble.text = wire_text(error.code.message(), protocol::kMaxTextBytes);
-  if (space && intake_) {
+  if (space && intake_ && storage::has_inodes(plan_.folder)) {
     const auto progress = intake_->progress();
     trouble.missing = progress.chosen_bytes - std::min(progress.have_bytes, progress.chosen_bytes);
   }
@@ -66,12 +66,20 @@ void Taking::disk_trouble(const Error& error) {
     trouble.text += ": " + remedy;
   offer_->trouble = trouble;
   offer_->trouble_is_ours = true;
-  const bool vanished = error.code == std::errc::no_such_file_or_directory;
+  const bool soon = error.code == std::errc::no_such_file_or_directory ||
+                    error.code == std::errc::not_enough_memory;
   offer_->trouble_since = steady_clock::now();
-  retry_ = offer_->trouble_since + (vanished ? kVanishedRetry : kDiskRetry);
+  retry_ = offer_->trouble_since + (soon ? kSoonRetry : kDiskRetry);
   base::log(base::Level::warning, "taking",
             "offer " + std::to_string(offer_->row.number) + " paused: " + error.text());
   services_.changed.notify_all();
+}
+
+/// Wherever that was, what is staged is looked at anew: the books of what is here may be wrong.
+void Taking::ran_out_of_memory() {
+  *paused_ = true;
+  no_memory_ = true;
+  wake_.notify_all();
 }
 
 void Taking::tell_trouble() {
@@ -117,7 +125,9 @@ void Taking::look_for_remedy() {
   } else if (offer_->trouble->code == protocol::wire_code(protocol::Errc::no_space)) {
     std::uint64_t missing = 0;
     const auto needed = std::max<std::uint64_t>(offer_->trouble->missing, 1);
-    if (services_.space.reserve(offer_->row.id, plan_.folder, needed, missing)) resume();
+    if (storage::has_inodes(plan_.folder) &&
+        services_.space.reserve(offer_->row.id, plan_.folder, needed, missing))
+      resume();
   } else if (steady_clock::now() >= retry_ && !intake_) {
     resume();
   } else if (steady_clock::now() >= retry_) {

@@ -2,11 +2,17 @@
 
 #include <asio/error.hpp>
 #include <asio/system_error.hpp>
-#include <string>
+#include <chrono>
+#include <new>
 
+#include "async/sleep.hpp"
 #include "base/log.hpp"
 
 namespace peer::node {
+
+namespace {
+constexpr std::chrono::seconds kMemoryPause{1};
+}
 
 void log_task_error(std::string_view name, std::exception_ptr error) {
   try {
@@ -16,6 +22,18 @@ void log_task_error(std::string_view name, std::exception_ptr error) {
     base::log(base::Level::error, "task", std::string(name) + ": " + e.what());
   } catch (const std::exception& e) {
     base::log(base::Level::error, "task", std::string(name) + ": " + e.what());
+  }
+}
+
+asio::awaitable<void> lasting(std::string name, std::function<asio::awaitable<void>()> begin) {
+  for (;;) {
+    try {
+      co_await begin();
+      co_return;
+    } catch (const std::bad_alloc&) {
+      log_task_error(name, std::current_exception());
+    }
+    co_await async::sleep(kMemoryPause);
   }
 }
 

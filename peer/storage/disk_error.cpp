@@ -3,6 +3,7 @@
 #include <cerrno>
 
 #include "base/text.hpp"
+#include "storage/space_book.hpp"
 
 namespace peer::storage {
 
@@ -21,6 +22,9 @@ bool is_entry_error(const std::error_code& code) {
 
 std::string disk_remedy(const std::error_code& code, const std::string& folder) {
   const auto shown = base::shell_quoted(folder);
+  if (is_errno(code, ENOSPC) && !has_inodes(folder))
+    return "its file system has no room for more files, whatever bytes are free (df -i " + shown +
+           "): remove some";
   if (is_errno(code, EACCES) || is_errno(code, EPERM))
     return "may this user write in " + shown + " and below it? (chmod -R u+rwX " + shown + ")";
   if (is_errno(code, EROFS))
@@ -30,6 +34,7 @@ std::string disk_remedy(const std::error_code& code, const std::string& folder) 
     return "something there was removed or mounted elsewhere meanwhile";
   if (is_errno(code, EMFILE) || is_errno(code, ENFILE))
     return "too many files are open (ulimit -n)";
+  if (is_errno(code, ENOMEM)) return "this machine is short of memory: it is tried again";
   return {};
 }
 

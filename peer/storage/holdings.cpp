@@ -12,6 +12,12 @@ using protocol::RangeSet;
 
 namespace {
 
+/// Where memory gives out in the middle a range is in both, and so is stored twice, never lost.
+void move(const auto& what, RangeSet& from, RangeSet& to) {
+  to.add(what);
+  from.remove(what);
+}
+
 /// Adds the parts of `parts` that lie in `within`.
 void add_common(RangeSet& to, const RangeSet& parts, const RangeSet& within) {
   for (const Range& part : parts.ranges()) to.add(within.intersection(part));
@@ -31,8 +37,10 @@ std::optional<Range> Holdings::take(std::uint64_t max_length) {
   if (max_length == 0) return std::nullopt;
   const auto grid = std::min<std::uint64_t>(protocol::kBlockBytes, std::bit_floor(max_length));
   const std::lock_guard lock(mutex_);
-  const auto range = missing_.take_front(max_length, grid);
-  if (range) in_flight_.add(*range);
+  const auto first = missing_.first();
+  if (!first) return std::nullopt;
+  const auto range = RangeSet(*first).take_front(max_length, grid);
+  move(*range, missing_, in_flight_);
   return range;
 }
 
@@ -40,10 +48,7 @@ std::optional<Range> Holdings::take_within(Range hole) {
   if (hole.begin >= hole.end) return std::nullopt;
   const std::lock_guard lock(mutex_);
   const auto range = missing_.intersection(hole).first();
-  if (range) {
-    missing_.remove(*range);
-    in_flight_.add(*range);
-  }
+  if (range) move(*range, missing_, in_flight_);
   return range;
 }
 
@@ -51,18 +56,14 @@ void Holdings::give_back(Range range) {
   if (range.begin >= range.end) return;
   const std::lock_guard lock(mutex_);
   const RangeSet taken = in_flight_.intersection(range);
-  in_flight_.remove(taken);
   settling_.remove(taken);
-  missing_.add(taken);
+  move(taken, in_flight_, missing_);
 }
 
 RangeSet Holdings::begin_store(Range range) {
   const std::lock_guard lock(mutex_);
   const RangeSet lacking = missing_.intersection(range);
-  if (!lacking.empty()) {
-    missing_.remove(lacking);
-    in_flight_.add(lacking);
-  }
+  if (!lacking.empty()) move(lacking, missing_, in_flight_);
   return in_flight_.intersection(range);
 }
 
@@ -106,18 +107,16 @@ void Holdings::settled_rehashed(const RangeSet& parts) {
 RangeSet Holdings::settle(const RangeSet& parts, RangeSet& from) {
   RangeSet good;
   add_common(good, parts, from);
-  from.remove(good);
+  move(good, from, have_);
   settling_.remove(good);
-  have_.add(good);
   return good;
 }
 
 bool Holdings::suspect(Range range) {
   const std::lock_guard lock(mutex_);
   if (!have_.contains(range)) return false;
-  have_.remove(range);
+  move(range, have_, suspect_);
   resumed_.remove(range);
-  suspect_.add(range);
   return true;
 }
 
@@ -141,8 +140,7 @@ bool Holdings::lose(Range range) {
   const bool whole = have_.contains(range);
   for (RangeSet* set : {&have_, &suspect_}) {
     const RangeSet lost = set->intersection(range);
-    set->remove(range);
-    missing_.add(lost);
+    move(lost, *set, missing_);
   }
   resumed_.remove(range);
   return whole;

@@ -81,6 +81,13 @@ std::string nearest_existing(const std::string& path) {
   }
 }
 
+bool has_inodes(const std::string& folder) {
+  struct statvfs space {};
+  // 0 of 0 are left where a file system makes them as it goes.
+  return ::statvfs(nearest_existing(folder).c_str(), &space) != 0 || space.f_files == 0 ||
+         space.f_favail > 0;
+}
+
 bool takes_files(const std::string& folder) {
   const std::string place = nearest_existing(folder);
   if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return false;

@@ -32,6 +32,10 @@ class SpaceBook {
 /// The path, or the nearest folder above it that exists. For questions about its file system.
 std::string nearest_existing(const std::string& path);
 
+/// Whether the file system of `folder` has room for more files: some have bytes left, and no
+/// inodes.
+bool has_inodes(const std::string& folder);
+
 /// Whether files can be put there now; what is not there yet, whether it can be made. Blocking.
 bool takes_files(const std::string& folder);
 

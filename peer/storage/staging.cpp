@@ -10,6 +10,7 @@
 #include <optional>
 #include <sstream>
 
+#include "base/log.hpp"
 #include "base/text.hpp"
 #include "storage/disk_error.hpp"
 #include "storage/final_name.hpp"
@@ -20,10 +21,12 @@ namespace {
 
 constexpr std::string_view kFirstLine = "peer staging 1";
 constexpr char kNewFile[] = "staging.new";
+/// Two, for where one is damaged the hidden folder would be nobody's.
+constexpr std::array<const char*, 2> kNotes{Staging::kFile, "staging.copy"};
 constexpr std::size_t kNoteBytes = 16 * 1024;
 constexpr unsigned kMaxNames = 1000;  ///< `.peer-ID-N` tried before giving up
 
-/// What the record's file `staging` says. inode 0: the folder was about to be made.
+/// What the record's file `staging`, and its copy, say. inode 0: the folder was about to be made.
 struct Note {
   std::uint64_t inode = 0;
   std::string folder;
@@ -48,37 +51,53 @@ Result<void> make_way(const Folder& record, const char* name) {
   return st && !S_ISREG(st->st_mode) ? record.remove_tree(name) : Result<void>();
 }
 
-Result<void> write_note(const Folder& record, const Note& note) {
-  for (const char* name : {kNewFile, Staging::kFile}) {
-    auto made = make_way(record, name);
+Result<void> write_as(const Folder& record, const char* name, std::string_view text) {
+  for (const char* way : {kNewFile, name}) {
+    auto made = make_way(record, way);
     if (!made) return made;
   }
+  auto file = AppendFile::create(record, kNewFile);
+  if (!file) return std::move(file).error();
+  auto written = file->append(text);
+  if (written) written = file->flush();
+  if (!written) return written;
+  return record.rename_over(kNewFile, record, name);
+}
+
+Result<void> write_note(const Folder& record, const Note& note) {
   std::ostringstream out;
   out << kFirstLine << '\n'
       << note.inode << '\n'
       << base::base64(note.folder) << '\n'
       << note.name << '\n';
   const std::string text = out.str();
-  auto file = AppendFile::create(record, kNewFile);
-  if (!file) return std::move(file).error();
-  auto written = file->append(std::as_bytes(std::span(text)));
-  if (written) written = file->flush();
-  if (!written) return written;
-  return record.rename_over(kNewFile, record, Staging::kFile);
+  for (const char* name : kNotes) {
+    auto written = write_as(record, name, text);
+    if (!written) return written;
+  }
+  return {};
 }
 
-/// None when there is no note, or it is damaged; what cannot be read now is an error.
-Result<std::optional<Note>> read_note(const Folder& record) {
-  auto fd = record.file(Staging::kFile, O_RDONLY);
+/// None when there is no such note, or it is damaged; what cannot be read now is an error.
+Result<std::optional<Note>> read_one(const Folder& record, const char* name) {
+  auto fd = record.file(name, O_RDONLY);
   for (const int number : {ENOENT, ELOOP, EINVAL}) {  // what is no file gives way
     if (!fd && is_errno(fd.error().code, number)) return std::optional<Note>();
   }
   if (!fd) return std::move(fd).error();
   std::string text(kNoteBytes, '\0');
-  auto n = read_fully(fd->get(), 0, std::as_writable_bytes(std::span(text)), Staging::kFile);
+  auto n = read_fully(fd->get(), 0, std::as_writable_bytes(std::span(text)), name);
   if (!n) return std::move(n).error();
   text.resize(*n);
   return parse_note(text);
+}
+
+Result<std::optional<Note>> read_note(const Folder& record) {
+  for (const char* name : kNotes) {
+    auto note = read_one(record, name);
+    if (!note || *note) return note;
+  }
+  return std::optional<Note>();
 }
 
 /// Whether the folder that a note names is there and ours. By inode: device numbers change between
@@ -101,8 +120,12 @@ Result<Note> make_folder(const Folder& record, const Folder& destination, const 
     if (!noted) return std::move(noted).error();
     auto made = destination.make_folder(note.name, 0700);
     if (!made) {
-      if (is_errno(made.error().code, EEXIST)) continue;
-      return std::move(made).error();
+      if (!is_errno(made.error().code, EEXIST)) return std::move(made).error();
+      base::log(base::Level::warning, "storage",
+                base::quoted(path + "/" + note.name) +
+                    " is not known to be this peer's, and is left alone. It may hold what had "
+                    "arrived of an offer whose record is damaged, and can be removed then");
+      continue;
     }
     const auto st = destination.stat(note.name);
     if (!st) return st.error();
@@ -126,8 +149,10 @@ Result<void> remove_staging(const Folder& record, const Folder& destination, con
       if (!removed) return removed;
     }
   }
-  auto forgotten = record.remove_file(Staging::kFile);
-  if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
+  for (const char* name : kNotes) {
+    auto forgotten = record.remove_file(name);
+    if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
+  }
   return {};
 }
 

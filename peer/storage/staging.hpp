@@ -21,8 +21,8 @@ mode_t current_umask();
 
 /// The hidden folder in the receiving folder where a transfer's tree grows until it gets its final
 /// names: `.peer-ID`, 0700, the tree below `files`, beside it `written` (touched.hpp). Which one is
-/// ours is remembered by name and inode in the record's file `staging`; what else bears such a name
-/// is left alone. Thread-safe.
+/// ours is remembered by name and inode in the record's file `staging` and a copy of it; what else
+/// bears such a name is left alone. Thread-safe.
 class Staging {
  public:
   static constexpr char kFile[] = "staging";  ///< in the record

@@ -1,17 +1,20 @@
-"""Every connection between two peers is reset at some byte of either direction, from the first handshake to the last word: the transfer goes on
-by itself and both agree in the end. Each try is told with its place; PEER_SEED tries the same again, PEER_LONG=1 many more."""
+"""Every connection between two peers is reset at some byte of either direction, from the first handshake to the last word, or the kernel has no
+memory for it: the transfer goes on by itself and both agree in the end. Each try is told with its place; PEER_SEED tries the same again, PEER_LONG=1
+many more."""
+import shutil
 import threading
 import unittest
 
-from faults import LONG, arrived
+from faults import FAIL, LONG, arrived, number_of
 from fault_case import RENAMED, FaultCase
 
 POINTS = 400 if LONG else 40  # of each direction
 EDGE = 12 << 10               # bytes at both ends, where the handshakes and most control messages are
 WINDOW = 16 << 20
+CALLS = 60 if LONG else 3     # of each kind, error and side
 
 
-class Cuts(FaultCase):
+class Transfers(FaultCase):
     proxied = True
 
     def transfer(self, folder):
@@ -27,6 +30,8 @@ class Cuts(FaultCase):
             return there and here and there["state"] == here["state"] == "done"
         self.until(done)
 
+
+class Cuts(Transfers):
     def one(self, place, folder):
         at, back = place
         before, over, cut = self.proxy.counts[False], threading.Event(), []
@@ -66,6 +71,44 @@ class Cuts(FaultCase):
         self.assertGreater(self.cuts, POINTS)
         self.assertLess(self.most, whole[False] + WINDOW)  # P4
         self.report(f", {self.cuts} cuts, at most {self.most - whole[False]} bytes more than without")
+
+
+class Kernel(Transfers):
+    """ENOBUFS and ENOMEM of the Nth send, receive and connect of a TCP connection."""
+
+    def one(self, point, folder):
+        side, kind, error, at, times = point
+        shim = self.shims[self.giver if side == "giver" else self.taker]
+        self.proxy.cut()  # from the first byte of a new session
+        shim.arm([], [kind], at, FAIL, number_of(error), times)
+        before = self.proxy.counts[False]
+        self.transfer(folder)
+        self.check_records()
+        self.check_arrived(folder)
+        self.check_growth()
+        self.assertLess(self.proxy.counts[False] - before, self.most + 2 * WINDOW)  # P4
+
+    def count(self, side, kind):
+        """How many there are, and how many bytes pass, when all goes well."""
+        shim, folder, before = self.shims[self.giver if side == "giver" else self.taker], self.landing(), self.proxy.counts[False]
+        self.proxy.cut()
+        shim.arm([], [kind])
+        self.transfer(folder)
+        self.check_records()
+        shim.disarm()
+        shutil.rmtree(folder)
+        self.most = self.proxy.counts[False] - before
+        return shim.calls
+
+    def test_no_memory_for_a_connection(self):
+        for side in ("giver", "taker"):
+            for kind in ("send", "receive", "connect"):
+                calls = self.count(side, kind)
+                for error in ("ENOBUFS", "ENOMEM"):
+                    for at in self.chance.spread(calls, CALLS):
+                        self.run_point((side, kind, error, at, self.chance.numbers.choice((1, 4))), self.one)
+        self.assertGreater(self.fired, 4 * CALLS)
+        self.report()
 
 
 if __name__ == "__main__":

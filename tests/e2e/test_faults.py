@@ -246,10 +246,10 @@ class Faults(Case):
             os.rename(path + ".away", os.path.join(os.path.dirname(os.path.dirname(path)), "away"))
         self.changing(swap)
 
-    def small_disk(self, bob, megabytes, disk=None):
+    def small_disk(self, bob, megabytes, disk=None, more=""):
         disk = disk or os.path.join(bob.folder, "disk")
         os.makedirs(disk, exist_ok=True)
-        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "tmpfs", disk], capture_output=True).returncode:
+        if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m{more}", "tmpfs", disk], capture_output=True).returncode:
             self.skipTest("mounting a small tmpfs needs root")
         self.addCleanup(subprocess.run, ["umount", "-l", disk], capture_output=True)
         return disk
@@ -313,9 +313,10 @@ class Faults(Case):
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(bob.downloads, "x"))
 
-    def without_record(self, peer, number, lost):
+    def without_record(self, peer, proxy, number, lost):
         """Ends the node; it begins anew without this file of the offer's record, or without any."""
         peer.kill()
+        proxy.release()
         record = os.path.join(peer.home, "offers", str(number))
         if lost:
             os.unlink(os.path.join(record, lost))
@@ -325,8 +326,7 @@ class Faults(Case):
 
     def record_goes_at_the_taker(self, lost=""):
         alice, bob, proxy, number, path = self.half_way(BIG // 2)
-        proxy.release()
-        self.without_record(bob, number, lost)
+        self.without_record(bob, proxy, number, lost)
         self.check_arrived(alice, bob, number, path)
 
     def record_goes_at_the_giver(self, lost=""):
@@ -334,8 +334,7 @@ class Faults(Case):
         alice, bob, proxy, number, path = self.half_way(BIG // 2)
         mine = alice.offers()[0]["number"]
         waiting = bob.command("wait", str(number))
-        proxy.release()
-        self.without_record(alice, mine, lost)
+        self.without_record(alice, proxy, mine, lost)
         self.assertIn("can be offered again", waiting.finish().err)
         until(lambda: not alice.offers(), 10, "the giver's offer has ended")
         self.assertIn("offer the files again", alice.run("history").out)
@@ -356,6 +355,26 @@ class Faults(Case):
 
     def test_the_giver_loses_the_whole_record(self):
         self.record_goes_at_the_giver()
+
+    def test_a_disk_without_inodes(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(bob, 48, more=",nr_inodes=150")
+        for i in range(400):
+            alice.file(f"d/{i:03}", 1000, seed=i)
+        path = os.path.join(alice.files, "d")
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        bob.run("accept", str(number), "--to", disk, "--no-wait")
+        for peer in (alice, bob):
+            seen = peer.watch().until(lambda o: (o.get("trouble") or {}).get("code") == "no_space")
+            self.assertEqual(seen["trouble"]["missing"], 0, "bytes are not what is missing")
+        self.assertIn("No space left on device", seen["trouble"]["text"])
+        self.assertIn("no room for more files, whatever bytes are free (df -i", seen["trouble"]["text"])
+        self.assertEqual([n for n in os.listdir(disk) if not n.startswith(".")], [])
+        subprocess.run(["mount", "-o", "remount,nr_inodes=1000", disk], check=True)
+        bob.run("accept", str(number))
+        self.assert_same(path, os.path.join(disk, "d"))
+        self.assertEqual(os.listdir(disk), ["d"])
 
     def test_a_limit_on_the_size_of_files(self):
         alice, bob = self.pair()

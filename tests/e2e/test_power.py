@@ -2,11 +2,13 @@
 import glob
 import os
 import tempfile
+import time
 import unittest
 import uuid
 
-from faults import LONG, Chance
-from peers import Case
+from faults import DELAY, FOR_EVER, LONG, SHIM, Chance, Shim
+from network import until
+from peers import PATIENCE, Case
 
 MIB = 1 << 20
 PAGE = 4096
@@ -81,6 +83,36 @@ class Power(Case):
                 self.assert_no_leftovers(bob.downloads)
             for p in (alice, bob):
                 p.stop()
+
+    @unittest.skipUnless(SHIM, "PEER_FAULT_SHIM names no library")
+    def test_stopped_while_it_is_hashed_again(self):
+        """The end waits for the piece that is being read, not for the rest; the next start hashes the rest and goes on."""
+        alice, bob, proxy = self.pair_through_proxy()
+        path = alice.file("big.bin", SIZE)
+        alice.run("offer", "bob", path, "--no-wait")
+        taken = bob.await_pending()
+        proxy.hold(SIZE // 2)
+        bob.run("accept", str(taken), "--no-wait")
+        proxy.wait_held()
+        bob.kill()
+        proxy.cut()
+        sent = proxy.counts[False]
+        shim = Shim(os.path.join(self.folder, "faults"))
+        bob.node_env = shim.environment
+        for _ in range(3):
+            self.reboot(bob)
+            shim.arm([bob.downloads], ["read"], 1, DELAY, 200, FOR_EVER)  # milliseconds of each: seconds for all
+            bob.start()
+            until(lambda: shim.fired > 2, 60, "what is staged is read again")
+            asked = time.monotonic()
+            bob.stop()
+            self.assertLess(time.monotonic() - asked, 2 * PATIENCE)
+        shim.disarm()
+        bob.start()
+        bob.run("wait", str(taken))
+        self.assert_same(path, os.path.join(bob.downloads, "big.bin"))
+        self.assert_no_leftovers(bob.downloads)
+        self.assertLess(proxy.counts[False] - sent, SIZE // 2 + (20 * MIB))  # what was staged was not sent again
 
 
 if __name__ == "__main__":

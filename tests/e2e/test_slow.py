@@ -1,15 +1,18 @@
-"""A disk that is slow: as slow as 1 MB/s, or so slow that something else happens before an operation ends."""
+"""A disk that is slow: as slow as 1 MB/s, or so slow that something else happens before an operation ends; and one that stands still."""
 import os
 import shutil
+import signal
+import time
 import unittest
 
 from fault_case import FaultCase
-from faults import DELAY, FOR_EVER, resident
+from faults import DELAY, FOR_EVER, LONG, resident
 from peers import PATIENCE
 
 MIB = 1 << 20
 SLOW = 100  # milliseconds for each write of up to 100 kB: 1 MB a second
 LONG_WHILE = 60_000  # milliseconds; the test lets go long before
+STILL = 600 if LONG else 12  # seconds
 
 
 class Slow(FaultCase):
@@ -56,6 +59,51 @@ class Disk(Slow):
         for folder in folders:
             for path in self.roots:
                 self.assert_same(path, os.path.join(folder, os.path.basename(path)))
+
+
+class Still(Slow):
+    """Who reads stands still and goes on as if nothing had been; meanwhile nothing piles up on either side."""
+
+    def tree(self):
+        return [self.giver.file("big.bin", 64 * MIB), self.giver.file("small", 1000)]
+
+    def half_way(self):
+        """Some of it is stored, and from now on nothing can be."""
+        folder = self.landing()
+        number, taken = self.offer()
+        self.b.ask("accept", offer=str(taken), to=folder, wait=False, limit=8 * MIB)
+        self.until(lambda: (self.b.offer(taken) or {}).get("bytes_done", 0) > 2 * MIB)
+        return folder, number, taken, [resident(p.node.pid)[0] for p in (self.giver, self.taker)]
+
+    def goes_on(self, folder, number, taken, before):
+        for p, held in zip((self.giver, self.taker), before):
+            self.assertLess(resident(p.node.pid)[0], held + 64 * MIB)
+        self.b.ask("accept", offer=str(taken), to=folder, wait=False, limit=0)
+        self.taker.run("wait", str(taken))
+        self.assertEqual(self.states(number, taken)[0], ["done", "done"])
+        for path in self.roots:
+            self.assert_same(path, os.path.join(folder, os.path.basename(path)))
+
+    def test_the_disk_stands_still(self):
+        folder, number, taken, before = self.half_way()
+        shim = self.shims[self.taker]
+        shim.arm([folder], ["write"], 1, DELAY, 2 * 1000 * STILL, FOR_EVER)
+        self.until(lambda: shim.fired)
+        time.sleep(STILL)  # this is how long it lasts
+        self.assertEqual(self.b.offer(taken)["state"], "active")
+        for local, n in ((self.a, number), (self.b, taken)):
+            self.assertFalse(local.offer(n).get("away"), "nobody is taken for dead")
+        shim.disarm()
+        self.goes_on(folder, number, taken, before)
+
+    @unittest.skipUnless(LONG, "ten minutes (test_silence.py: one)")
+    def test_the_taker_stands_still(self):
+        folder, number, taken, before = self.half_way()
+        self.taker.node.send_signal(signal.SIGSTOP)
+        time.sleep(STILL)  # this is how long it lasts
+        self.assertTrue(self.a.offer(number)["away"])
+        self.taker.node.send_signal(signal.SIGCONT)
+        self.goes_on(folder, number, taken, before)
 
 
 class Crossing(Slow):

@@ -1,9 +1,11 @@
 """Offers that wait: for somebody who is away, for several people, for the user's go; and what is told meanwhile and afterwards."""
+import contextlib
 import os
 import signal
 import time
 import unittest
 
+from local import Local
 from peers import Case
 
 
@@ -236,6 +238,29 @@ class Pausing(Case):
         self.assertEqual(bob.offers()[0]["trouble"]["code"], "paused")
         bob.run("resume", str(number))
         self.arrives(alice, bob, path, number)
+
+    def test_paused_and_resumed_again_and_again(self):
+        """By either side and by both, without a moment between: the last word counts, and nothing is lost."""
+        alice, bob, proxy, path, number, given = self.held(32 << 20, 4 << 20)
+        alice.run("offer", "bob", path, "--limit", "1M", "--no-wait")  # (it would be over too soon)
+        with contextlib.closing(Local(alice.home)) as at_alice, contextlib.closing(Local(bob.home)) as at_bob:
+            sides = {"giver": (at_alice, str(given)), "taker": (at_bob, str(number))}
+            for who in (("giver",), ("taker",), ("giver", "taker")):
+                proxy.hold(2 << 20)
+                for n in range(7):
+                    asked = [(local, local.begin("pause" if n % 2 == 0 else "resume", offer=o)) for local, o in map(sides.get, who)]
+                    for local, request in asked:
+                        while "result" not in local.next(request):
+                            pass
+                    if n == 3:
+                        proxy.release()  # the rest of it happens while bytes pass
+                for local, o in map(sides.get, who):
+                    self.assertTrue(local.offer(int(o))["paused"])
+                    local.ask("resume", offer=o)
+        alice.run("offer", "bob", path, "--limit", "none", "--no-wait")
+        proxy.release()
+        self.arrives(alice, bob, path, number)
+        self.assertLess(proxy.counts[False], (32 << 20) + (64 << 20))
 
     def test_what_is_changed_while_it_is_paused_is_found(self):
         alice, bob, proxy, path, number, given = self.held(after=24 << 20)

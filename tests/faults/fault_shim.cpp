@@ -1,11 +1,14 @@
-// Loaded into a node by LD_PRELOAD, counts the file operations below given folders and the messages
-// written, and makes the Nth of them fail, write less than asked, wait, or end the process. What to
-// do, and what happened, stands in the file that PEER_FAULTS names, which the test maps too:
-// tests/support/faults.py. All numbers there are 64 bits wide, in the order of Control.
+// Loaded into a node by LD_PRELOAD, counts the file operations below given folders, the messages
+// written, what is asked of TCP connections and of the heap, and makes the Nth of them fail, write
+// less than asked, wait, or end the process. What to do, and what happened, stands in the file that
+// PEER_FAULTS names, which the test maps too: tests/support/faults.py. All numbers there are 64
+// bits wide, in the order of Control.
 #include <dlfcn.h>
+#include <execinfo.h>
 #include <fcntl.h>
 #include <linux/openat2.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,9 +45,13 @@ enum class Kind : unsigned {
   seek,
   stat,
   list,
-  message
+  message,
+  send,  ///< on a TCP connection, as the next two
+  receive,
+  connect,
+  memory  ///< operator new, or malloc of a C library
 };
-constexpr std::size_t kKinds = 19;
+constexpr std::size_t kKinds = 23;
 
 enum class Action : std::uint64_t { fail, shorten, kill_before, kill_after, delay };
 
@@ -55,6 +62,7 @@ struct Control {
   std::uint64_t times;               ///< how many are hit in a row
   Action action;
   std::uint64_t error;  ///< errno of `fail`, milliseconds of `delay`
+  std::uint64_t bytes;  ///< memory: fewer are always given
   std::atomic<std::uint64_t> calls;
   std::atomic<std::uint64_t> fired;
   std::array<std::atomic<std::uint64_t>, kKinds> by_kind;
@@ -144,6 +152,14 @@ Verdict judge(Control& c, Kind kind, std::string_view path) {
   return {true, c.action, static_cast<int>(c.error)};
 }
 
+bool is_tcp(int fd) {
+  int domain = 0, type = 0;
+  socklen_t size = sizeof(int);
+  return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+         ::getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_STREAM &&
+         (domain == AF_INET || domain == AF_INET6);
+}
+
 Verdict judge(Kind kind, int fd, const char* name) {
   Control* c = control();
   if (!c || c->armed.load(std::memory_order_acquire) == 0) return {};
@@ -151,7 +167,14 @@ Verdict judge(Kind kind, int fd, const char* name) {
   std::array<char, 2 * PATH_MAX> room;
   const auto path = path_of(fd, name, room);
   Verdict verdict;
-  if (!path.empty() && lies_below_one(*c, path)) verdict = judge(*c, kind, path);
+  if (!name && path.starts_with("socket:")) {
+    if (kind == Kind::read) kind = Kind::receive;
+    if (kind == Kind::write) kind = Kind::send;
+    const bool counts = kind == Kind::receive || kind == Kind::send || kind == Kind::connect;
+    if (counts && is_tcp(fd)) verdict = judge(*c, kind, "a connection");
+  } else if (!path.empty() && lies_below_one(*c, path)) {
+    verdict = judge(*c, kind, path);
+  }
   errno = before;
   return verdict;
 }
@@ -241,6 +264,8 @@ SHIM_BYTES("pread64", shim_pread64, Kind::read, void*)
 SHIM_BYTES("write", shim_write, Kind::write, const void*)
 SHIM_BYTES("pwrite", shim_pwrite, Kind::write, const void*)
 SHIM_BYTES("pwrite64", shim_pwrite64, Kind::write, const void*)
+SHIM_BYTES("recv", shim_recv, Kind::receive, void*)
+SHIM_BYTES("send", shim_send, Kind::send, const void*)
 
 /// int symbol(int fd, long, long, long)
 #define SHIM_FD(symbol, shim, kind, result)                           \
@@ -262,6 +287,9 @@ SHIM_FD("lseek", shim_lseek, Kind::seek, long)
 SHIM_FD("lseek64", shim_lseek64, Kind::seek, long)
 SHIM_FD("fstat", shim_fstat, Kind::stat, int)
 SHIM_FD("fstat64", shim_fstat64, Kind::stat, int)
+SHIM_FD("recvmsg", shim_recvmsg, Kind::receive, ssize_t)
+SHIM_FD("sendmsg", shim_sendmsg, Kind::send, ssize_t)
+SHIM_FD("connect", shim_connect, Kind::connect, int)
 
 /// int symbol(int folder, const char* name, long, long)
 #define SHIM_AT(symbol, shim, kind, result)                                    \
@@ -362,4 +390,63 @@ STANDS_FOR("SSL_write_ex", int, shim_ssl_write_ex, void* ssl, const void* bytes,
   const int result = real(ssl, bytes, size, written);
   verdict.after();
   return result;
+}
+
+// ---- memory
+
+extern "C" void* __libc_malloc(std::size_t);
+extern "C" void* __libc_realloc(void*, std::size_t);
+extern "C" void* __libc_memalign(std::size_t, std::size_t);
+
+namespace {
+
+/// Who asks, as places in the program for addr2line.
+std::string_view callers(std::array<char, 900>& out) {
+  std::array<void*, 24> frames;
+  const int count = ::backtrace(frames.data(), static_cast<int>(frames.size()));
+  std::size_t used = 0;
+  for (int i = 2; i < count; ++i) {
+    Dl_info info{};
+    if (::dladdr(frames[static_cast<std::size_t>(i)], &info) == 0 || !info.dli_fname) continue;
+    const char* file = std::strrchr(info.dli_fname, '/');
+    const auto at = static_cast<const char*>(frames[static_cast<std::size_t>(i)]) -
+                    static_cast<const char*>(info.dli_fbase);
+    const int n = std::snprintf(out.data() + used, out.size() - used, "%s+%#lx ",
+                                file ? file + 1 : info.dli_fname, static_cast<unsigned long>(at));
+    if (n < 0 || used + static_cast<std::size_t>(n) >= out.size()) break;
+    used += static_cast<std::size_t>(n);
+  }
+  return {out.data(), used};
+}
+
+/// Whether the heap has nothing for whoever asks for so much.
+bool memory_gone(std::size_t bytes) {
+  static thread_local bool within = false;
+  Control* c = control();
+  if (within || !c || c->armed.load(std::memory_order_acquire) == 0 || bytes < c->bytes)
+    return false;
+  if (!(c->kinds >> static_cast<unsigned>(Kind::memory) & 1U)) return false;
+  within = true;
+  const auto n = c->calls.load() + 1;
+  std::array<char, 900> room;
+  const auto verdict = judge(*c, Kind::memory, n >= c->at && c->at ? callers(room) : "");
+  within = false;
+  return verdict.fails();
+}
+
+}  // namespace
+
+STANDS_FOR("malloc", void*, shim_malloc, std::size_t bytes) {
+  if (memory_gone(bytes)) return errno = ENOMEM, nullptr;
+  return __libc_malloc(bytes);
+}
+
+STANDS_FOR("realloc", void*, shim_realloc, void* old, std::size_t bytes) {
+  if (memory_gone(bytes)) return errno = ENOMEM, nullptr;
+  return __libc_realloc(old, bytes);
+}
+
+STANDS_FOR("aligned_alloc", void*, shim_aligned_alloc, std::size_t alignment, std::size_t bytes) {
+  if (memory_gone(bytes)) return errno = ENOMEM, nullptr;
+  return __libc_memalign(alignment, bytes);
 }

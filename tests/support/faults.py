@@ -11,7 +11,7 @@ SHIM = os.environ.get("PEER_FAULT_SHIM", "")
 LONG = os.environ.get("PEER_LONG") == "1"
 
 KINDS = ["open", "create", "read", "write", "truncate", "allocate", "sync", "rename", "link", "unlink", "mkdir", "symlink", "chmod", "utime",
-         "close", "seek", "stat", "list", "message"]
+         "close", "seek", "stat", "list", "message", "send", "receive", "connect", "memory"]
 FAIL, SHORT, KILL_BEFORE, KILL_AFTER, DELAY = range(5)
 FOR_EVER = (1 << 64) - 1
 
@@ -28,8 +28,10 @@ ERRORS = {
 
 class Shim:
     """Controls the shim in one node; the node must be started with `environment`."""
-    _NUMBERS = struct.Struct("=8Q")
-    _FOLDERS, _WHERE = 64 + 8 * len(KINDS), 64 + 8 * len(KINDS) + 2048
+    _NUMBERS = struct.Struct("=9Q")
+    _COUNTS = _NUMBERS.size
+    _FOLDERS = _COUNTS + 8 * len(KINDS)
+    _WHERE = _FOLDERS + 2048
 
     def __init__(self, path):
         self.environment = {"LD_PRELOAD": SHIM, "PEER_FAULTS": path}
@@ -37,15 +39,16 @@ class Shim:
             f.truncate(self._WHERE + 1024)
             self.map = mmap.mmap(f.fileno(), self._WHERE + 1024)
 
-    def arm(self, folders, kinds=(), at=0, action=FAIL, error=0, times=1):
-        """Counts from here on; the operation number `at` among those of `kinds`, and times - 1 behind it, are hit."""
+    def arm(self, folders, kinds=(), at=0, action=FAIL, error=0, times=1, fewest=0):
+        """Counts from here on; the operation number `at` among those of `kinds`, and times - 1 behind it, are hit. Of memory only what asks for
+        `fewest` bytes or more counts."""
         self.disarm()
         text = "".join(os.path.realpath(f) + "\n" for f in folders).encode()
         self.map[self._FOLDERS:self._FOLDERS + len(text) + 1] = text + b"\0"
-        self.map[64:self._FOLDERS] = bytes(self._FOLDERS - 64)
+        self.map[self._COUNTS:self._FOLDERS] = bytes(self._FOLDERS - self._COUNTS)
         self.map[self._WHERE:self._WHERE + 1024] = bytes(1024)
         mask = sum(1 << KINDS.index(k) for k in kinds)
-        self.map[0:64] = self._NUMBERS.pack(0, mask, at, times, action, error, 0, 0)
+        self.map[0:self._COUNTS] = self._NUMBERS.pack(0, mask, at, times, action, error, fewest, 0, 0)
         self.map[0:8] = struct.pack("=Q", 1)
 
     def disarm(self):
@@ -53,11 +56,11 @@ class Shim:
 
     @property
     def calls(self):
-        return struct.unpack_from("=Q", self.map, 48)[0]
+        return struct.unpack_from("=Q", self.map, 56)[0]
 
     @property
     def fired(self):
-        return struct.unpack_from("=Q", self.map, 56)[0]
+        return struct.unpack_from("=Q", self.map, 64)[0]
 
     @property
     def where(self):
@@ -65,7 +68,7 @@ class Shim:
 
     def by_kind(self):
         """How often each kind was called since arm()."""
-        return dict(zip(KINDS, struct.unpack_from(f"={len(KINDS)}Q", self.map, 64)))
+        return dict(zip(KINDS, struct.unpack_from(f"={len(KINDS)}Q", self.map, self._COUNTS)))
 
 
 def number_of(error):

@@ -339,4 +339,22 @@ TEST_SUITE("run_on") {
     CHECK_THROWS_WITH(peer::test::run(io, body()), "on the pool");
     pool.join();
   }
+
+  TEST_CASE("no memory is an error where errors are expected, else an exception") {
+    asio::io_context io;
+    asio::thread_pool pool(1);
+    auto body = [&]() -> asio::awaitable<void> {
+      auto work = []() -> Result<std::string> { throw std::bad_alloc(); };
+      auto judged = co_await async::run_on(pool, std::move(work));
+      CHECK(!judged);
+      CHECK(judged.error().code == std::errc::not_enough_memory);
+      auto silent = []() -> Result<void> { throw std::bad_alloc(); };
+      auto done = co_await async::run_on(pool, std::move(silent));
+      CHECK(!done);
+      auto number = []() -> int { throw std::bad_alloc(); };
+      co_await async::run_on(pool, std::move(number));
+    };
+    CHECK_THROWS_AS(peer::test::run(io, body()), std::bad_alloc);
+    pool.join();
+  }
 }

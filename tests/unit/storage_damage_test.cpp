@@ -4,6 +4,7 @@
 #include <functional>
 #include <ostream>
 
+#include "base/log.hpp"
 #include "storage/journal.hpp"
 #include "storage_half_done.hpp"
 
@@ -92,6 +93,46 @@ TEST_SUITE("damaged record") {
       }
       for (const auto* name : {"half", "whole", "x1", "x2", "x3"})
         world.check_delivered(name, name);
+    }
+  }
+
+  TEST_CASE("a damaged note of where it is staged has a copy, and else the folder is named") {
+    const std::vector<std::pair<std::string, std::function<void(const fs::path&)>>> damages{
+        {"deleted", [](const fs::path& note) { fs::remove(note); }},
+        {"empty", [](const fs::path& note) { spill(note, ""); }},
+        {"cut", [](const fs::path& note) { fs::resize_file(note, fs::file_size(note) - 9); }},
+        {"zeros", [](const fs::path& note) { spill(note, std::string(100, '\0')); }},
+        {"a folder",
+         [](const fs::path& note) {
+           fs::remove(note);
+           fs::create_directories(note / "in");
+         }},
+    };
+    const std::vector<std::vector<std::string>> which{
+        {"staging"}, {"staging.copy"}, {"staging", "staging.copy"}};
+    for (const auto& notes : which) {
+      for (const auto& [what, damage] : damages) {
+        CAPTURE(what);
+        CAPTURE(notes.size());
+        World world = half_done();
+        auto intake = world.open();
+        give_first(*intake, world);
+        World::end(intake);
+        for (const auto& note : notes) damage(world.record / note);
+        if (notes.size() == 1) {
+          finish(world, 2 * kUnit);  // what had arrived is used
+          CHECK(world.landed() == Names{"half", "whole", "x1", "x2", "x3"});
+          continue;
+        }
+        const auto log = world.home / "log";
+        peer::base::log_to(log.string());
+        finish(world, world.bytes);
+        peer::base::log_to("");
+        const auto old = world.downloads / world.staging_name();
+        CHECK(slurp(log).find("‘" + old.string() + "’ is not known to be this peer's") !=
+              std::string::npos);
+        CHECK(fs::exists(old / "files" / "whole"));  // nothing that may be somebody else's goes
+      }
     }
   }
 

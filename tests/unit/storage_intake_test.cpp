@@ -384,6 +384,7 @@ TEST_SUITE("intake") {
     }
     CHECK_FALSE(fs::exists(world.record / Journal::kName));
     CHECK_FALSE(fs::exists(world.record / "staging"));
+    CHECK_FALSE(fs::exists(world.record / "staging.copy"));
   }
 
   TEST_CASE("a name for the root that is no name is refused") {
