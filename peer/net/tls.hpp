@@ -77,6 +77,9 @@ class TlsStream {
   bool has_pending() const;
   /// All of `bytes`, which stay the caller's until it returns.
   asio::awaitable<Result<void>> write(std::span<const std::byte> bytes);
+  /// Sends close_notify and the end of the stream: nothing is written after it, reading goes on. So
+  /// the last words arrive, where close() with something unread would have the kernel reset them.
+  void end_writing();
   /// Sends close_notify without waiting for the other's, then closes. Waiting operations end with
   /// std::errc::operation_canceled.
   void close();

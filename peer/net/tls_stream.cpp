@@ -52,6 +52,7 @@ struct TlsStream::Impl {
   std::optional<TlsIo> io;
   protocol::PeerId peer_id;
   bool closed = false;
+  bool write_ended = false;
   bool reading = false;
   bool writing = false;
   std::size_t read_since_pause = 0;
@@ -79,6 +80,7 @@ struct TlsStream::Impl {
     SSL_free(ssl);
   }
 
+  void end_writing();
   void close(bool say_so);
   static asio::awaitable<Result<void>> wait(Self self, Step step);
   static asio::awaitable<Result<void>> pause(Self self);
@@ -89,10 +91,18 @@ struct TlsStream::Impl {
   static asio::awaitable<Result<void>> write(Self self, std::span<const std::byte> bytes);
 };
 
+void TlsStream::Impl::end_writing() {
+  if (closed || write_ended) return;
+  write_ended = true;
+  io->close_notify();
+  asio::error_code ignored;
+  socket.shutdown(tcp::socket::shutdown_send, ignored);
+}
+
 void TlsStream::Impl::close(bool say_so) {
   if (closed) return;
   closed = true;
-  if (say_so) io->close_notify();
+  if (say_so && !write_ended) io->close_notify();
   asio::error_code ignored;
   socket.close(ignored);
 }
@@ -270,6 +280,8 @@ bool TlsStream::has_pending() const { return !impl_->closed && SSL_pending(impl_
 asio::awaitable<Result<void>> TlsStream::write(std::span<const std::byte> bytes) {
   return Impl::write(impl_, bytes);
 }
+
+void TlsStream::end_writing() { impl_->end_writing(); }
 
 void TlsStream::close() { impl_->close(true); }
 

@@ -22,6 +22,7 @@ constexpr std::size_t kOutboxBytes = 256u
                                      << 10;  ///< of control messages, handed to the socket's queue
 constexpr std::size_t kJoinedBytes =
     16 * 1024;  ///< a block this small travels in one TLS record with its header
+constexpr std::chrono::milliseconds kLinger{300};  ///< for the other side to hear our last words
 constexpr std::chrono::seconds kLastWords{
     1};  ///< for what is still to be written when a session ends
 
@@ -98,6 +99,12 @@ asio::awaitable<void> Session::run() {
   const auto give_up = std::chrono::steady_clock::now() + kLastWords;
   while (outbox_bytes_ > 0 && std::chrono::steady_clock::now() < give_up)
     co_await written_.wait_for(milliseconds(50));
+  if (leaving_ && outbox_bytes_ == 0) {
+    stream_->end_writing();
+    const auto gone_by = std::chrono::steady_clock::now() + kLinger;
+    while (!read_to_its_end_ && std::chrono::steady_clock::now() < gone_by)
+      co_await written_.wait_for(milliseconds(20));
+  }
   stream_->close();
   tasks.cancel();
   co_await tasks.join();
@@ -131,6 +138,7 @@ void Session::flush() {
 
 void Session::leave(Errc code, std::string text) {
   if (talk_.over()) return;
+  leaving_ = true;
   talk_.leave(code, std::move(text));
   flush();
 }
@@ -211,6 +219,13 @@ asio::awaitable<void> Session::read_loop() {
     }
   }
   flush();
+  // What the other side had said before it heard that we leave.
+  while (leaving_) {
+    auto got = co_await stream_->read(buffer);
+    if (!got || *got == 0) break;
+  }
+  read_to_its_end_ = true;
+  written_.notify_all();
 }
 
 /// False when the session is over.
