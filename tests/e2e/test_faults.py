@@ -265,6 +265,44 @@ class Faults(Case):
         bob.run("accept", str(number))  # elsewhere there is room
         self.assert_same(os.path.join(alice.files, "big"), os.path.join(bob.downloads, "big"))
 
+    def test_a_folder_that_cannot_be_written_is_refused_with_the_cause(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(bob, 16)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        alice.run("offer", "bob", alice.file("x", 1000), "--no-wait")
+        refused = bob.run("accept", str(bob.await_pending()), "--to", disk, code=1)
+        self.assertIn(f"cannot write into ‘{disk}’: Read-only file system: choose another folder", refused.err)
+
+    def test_the_disk_of_the_records_is_full(self):
+        """It is told apart from the one that receives, and is gone on with when there is room."""
+        alice, bob, proxy = self.pair_through_proxy()
+        disk = self.small_disk(bob, 8)
+        bob.stop()
+        os.chmod(disk, 0o700)
+        records = os.path.join(bob.home, "offers")
+        os.makedirs(records, exist_ok=True)
+        subprocess.run(["mount", "--bind", disk, records], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", records], capture_output=True)
+        bob.start()
+        path = alice.file("big", BIG)
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        proxy.hold(4 << 20)
+        bob.run("accept", str(number), "--no-wait")
+        proxy.wait_held()
+        filler = os.path.join(disk, "filler")
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
+            while f.write(bytes(4096)):
+                pass
+        watch = bob.watch()
+        proxy.release()
+        seen = watch.until(lambda o: o.get("trouble"))
+        self.assertEqual(seen["trouble"]["code"], "no_space")
+        self.assertIn(f"the disk of ‘{records}/{number}’ (where this program keeps its records) is full", bob.run("offers").out)
+        os.unlink(filler)
+        watch.until(lambda o: o["state"] == "done")
+        self.assert_same(path, os.path.join(bob.downloads, "big"))
+
     def test_disk_full_in_the_middle(self):
         alice, bob, proxy = self.pair_through_proxy()
         disk = self.small_disk(bob, 48)
@@ -424,8 +462,10 @@ class Faults(Case):
         with open(note, "w") as f:
             f.writelines(lines[:4])
         proxy.cut()
+        proxy.hold(4 << 20)
         bob.start()
         self.assertGreater(bob.watch().until(lambda o: o.get("resumed_bytes"))["resumed_bytes"], BIG // 4)
+        proxy.release()
         self.check_arrived(alice, bob, number, path)
 
     def drive_away(self):
@@ -445,27 +485,30 @@ class Faults(Case):
         bob.stop()
         subprocess.run(["umount", disk], check=True)
         proxy.cut()
+        proxy.hold(4 << 20)  # so that it is seen where it goes on
         bob.start()
         seen = bob.watch().until(lambda o: o.get("trouble"))
         self.assertEqual(seen["trouble"]["code"], "disk")
         self.assertIn(f"‘{disk}’ is on another disk than what has arrived", seen["trouble"]["text"])
         self.assertIn(f"peer accept {number} begins anew", seen["trouble"]["text"])
         self.assertEqual(os.listdir(disk), [])
-        return alice, bob, number, path, disk, kept
+        return bob, proxy, number, path, disk, kept
 
     def test_a_drive_that_is_not_mounted_is_waited_for(self):
-        _, bob, number, path, disk, kept = self.drive_away()
+        bob, proxy, number, path, disk, kept = self.drive_away()
         self.assertIn("is the drive mounted?", bob.run("offers").out)
         subprocess.run(["mount", "--bind", kept, disk], check=True)
-        seen = bob.watch().until(lambda o: o["state"] == "done" or o.get("resumed_bytes"))
-        self.assertGreater(seen.get("resumed_bytes", 0), 8 << 20)
+        seen = bob.watch().until(lambda o: not o.get("trouble") and o.get("resumed_bytes"))
+        self.assertGreater(seen["resumed_bytes"], 8 << 20)
+        proxy.release()
         bob.run("wait", str(number))
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
 
     def test_a_folder_is_not_made_where_a_drive_was_mounted(self):
         """Desktops remove the place of a drive that was taken out."""
-        _, bob, number, path, disk, kept = self.drive_away()
+        bob, proxy, number, path, disk, kept = self.drive_away()
+        proxy.release()
         bob.stop()
         os.rmdir(disk)
         bob.start()
