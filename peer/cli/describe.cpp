@@ -146,23 +146,37 @@ std::string trouble_text(const Json& offer) {
   const Json& trouble = object_of(offer, "trouble");
   if (trouble.empty()) return {};
   const bool ours = flag_of(trouble, "ours");
-  const std::string disk = ours ? "the disk here" : peer_name(object_of(offer, "peer")) + "'s disk";
+  const std::string who = peer_name(object_of(offer, "peer"));
   const std::string code = text_of(trouble, "code");
   const std::string text = base::escaped(text_of(trouble, "text"));
   if (code == "no_space") {
     const auto missing = number_of(trouble, "missing");
+    const std::string folder = bytes_of(trouble, "folder");
+    std::string disk = ours ? "the disk here" : who + "'s disk";
+    if (!folder.empty()) disk = "the disk of " + base::quoted(folder);
+    if (flag_of(trouble, "records")) disk += " (where this program keeps its records)";
     return disk + " is full: paused" +
            (missing > 0 ? ", " + base::size_text(missing) + " missing" : "");
   }
-  if (code == "disk") {
-    const bool moved = text_of(offer, "state") != "pending";
-    return disk + " fails" + (moved ? ": paused" : "") + (text.empty() ? "" : ": " + text);
-  }
-  const std::string who = peer_name(object_of(offer, "peer"));
+  if (code == "disk" && text_of(offer, "state") == "pending")
+    return (ours ? "the disk here" : who + "'s disk") + " fails" +
+           (text.empty() ? "" : ": " + text);
+  if (code == "disk")
+    return std::string("paused") + (ours ? "" : " by " + who + "'s side") + ": " +
+           (text.empty() ? "the disk fails" : text);
   if (code == "paused")
     return ours ? "paused" : who + " paused" + (text.empty() ? "" : ": " + text);
   if (code == "timed_out") return who + (ours ? " " + text + ": given up" : " waits: " + text);
   return text.empty() ? base::escaped(code) : text;
+}
+
+std::string remedy_text(const Json& offer, const Common& common) {
+  const Json& trouble = object_of(offer, "trouble");
+  const std::string code = text_of(trouble, "code");
+  if (!flag_of(trouble, "ours") || (code != "no_space" && code != "disk")) return {};
+  const std::string when = code == "no_space" ? "when there is room" : "when that is mended";
+  return when + " it goes on by itself within a minute, or at once by " +
+         common.command("accept " + std::to_string(number_of(offer, "number")));
 }
 
 std::string elapsed_text(std::chrono::duration<double> elapsed) {
@@ -216,16 +230,19 @@ std::vector<std::string> offer_lines(const Json& offer, const Common& common) {
   const bool paused = flag_of(offer, "paused");
   const std::string go_on = (paused ? common.command("resume " + number) + "     " : "");
   if (const std::string why = unreached_text(offer); !why.empty()) lines.push_back("  " + why);
-  if (state == "active")
+  if (state == "active") {
+    if (const std::string remedy = remedy_text(offer, common); !remedy.empty())
+      lines.push_back("  " + remedy);
     lines.push_back(
         "  " + (moved > 0 ? done_text(offer) + "     " : "") +
         (limit > 0 ? "at most " + base::rate_text(static_cast<double>(limit)) + "     " : "") +
         go_on + common.command("wait " + number) + "     " + common.command("cancel " + number));
-  else if (incoming && (state == "pending" || state == "partial"))
+  } else if (incoming && (state == "pending" || state == "partial")) {
     lines.push_back("  " + common.command("accept " + number) + "     " +
                     common.command("reject " + number));
-  else if (!is_ended(offer) || state == "partial")
+  } else if (!is_ended(offer) || state == "partial") {
     lines.push_back("  " + go_on + common.command("cancel " + number));
+  }
   return lines;
 }
 

@@ -29,6 +29,9 @@ std::string state_text(const Json& offer);
 /// Why there is no way to the other side, and when it is tried again; empty if it is not known.
 std::string unreached_text(const Json& offer);
 std::string trouble_text(const Json& offer);
+/// What a person can do about trouble of this side's disk: "when there is room it goes on by itself
+/// …"; else empty.
+std::string remedy_text(const Json& offer, const Common& common);
 /// What follows the state of an ended offer: ": its reason", " by bob", or nothing.
 std::string because_text(const Json& offer);
 /// "taken by the rule for bob (up to 1 GB)", "not taken by ...: it is 2 GB, more than 1 GB"; empty

@@ -188,10 +188,8 @@ std::vector<std::string> ending_lines(const Json& offer, const Timing& timing,
                       "; or: " + common.command("cancel " + number));
       return lines;
     }
-    const bool full = text_of(object_of(offer, "trouble"), "code") == "no_space";
-    const std::string when = full ? "when there is room" : "when that is mended";
-    lines.push_back(when + " it goes on by itself within a minute, or at once by " +
-                    common.command((incoming ? "accept " : "wait ") + number));
+    if (const std::string remedy = remedy_text(offer, common); !remedy.empty())
+      lines.push_back(remedy);
   } else if (state == "failed") {
     lines.push_back("offer " + number + (incoming ? " from " : " to ") + who + " failed" + because);
     add_failures(lines, offer);

@@ -20,7 +20,7 @@ Landing landing_of(const storage::Review& seen) {
   there.needed_bytes = std::max(seen.needed_bytes, seen.chosen.bytes);
   there.refused = seen.refused_count;
   there.clashes = seen.clashing_root_count;
-  there.writable = seen.folder_writable;
+  there.writable = !seen.folder_refuses;
   return there;
 }
 

@@ -15,6 +15,7 @@
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
 #include "node/wire_text.hpp"
+#include "storage/staging.hpp"
 
 namespace peer::node {
 
@@ -104,6 +105,16 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
     auto same = before->plan();
     before->stop();
     while (offer->taking == before) co_await services_.changed.wait();
+    if (before->drive_away()) {
+      auto job = [record = offer->folder]() -> Result<void> {
+        auto folder = storage::Folder::open(record);
+        if (!folder) return std::move(folder).error();
+        return storage::Staging::forget_drive_away(*folder);
+      };
+      // If not, it is told once more that the drive is away.
+      if (auto forgot = co_await async::run_on(services_.disk, std::move(job)); !forgot)
+        base::log(base::Level::warning, "exchange", called + ": " + forgot.error().text());
+    }
     if (!offer->taking && offer->is(state::active) && !offer->clearing && !offer->ended() &&
         !stopping_)
       go_on_taking(offer, std::move(same));
@@ -125,10 +136,11 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
                                    std::to_string(seen.root_count));
   }
   check_choice(plan.selection, seen, called);
-  if (!seen.folder_writable) {
+  if (seen.folder_refuses) {
     throw Failure(Exit::failed,
                   called + ": cannot " + (seen.folder_exists ? "write into " : "make the folder ") +
-                      base::quoted(plan.folder) + ": choose another folder with --to");
+                      base::quoted(plan.folder) + ": " + seen.folder_refuses.message() +
+                      ": choose another folder with --to");
   }
   if (!(offer->is(state::pending) || offer->is(state::partial)) || offer->taking) {
     throw Failure(Exit::failed, called + " was decided elsewhere meanwhile");

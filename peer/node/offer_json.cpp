@@ -138,6 +138,8 @@ Json offer_json(Node& node, const OfferRecord& offer) {
     trouble["text"] = json_text(offer.trouble->text);
     trouble["missing"] = offer.trouble->missing;
     trouble["ours"] = offer.trouble_is_ours;
+    if (!offer.trouble->folder.empty()) trouble["folder"] = json_bytes(offer.trouble->folder);
+    if (offer.trouble->records) trouble["records"] = true;
     json["trouble"] = std::move(trouble);
   }
   if (row.paused && !json.contains("trouble") && offer.is(state::active)) {
@@ -210,7 +212,7 @@ Json review_json(const storage::Review& review, const storage::LandingPlan& plan
   json["capacity_bytes"] = review.capacity_bytes;
   json["needed_bytes"] = review.needed_bytes;
   json["folder_exists"] = review.folder_exists;
-  json["folder_writable"] = review.folder_writable;
+  json["folder_writable"] = !review.folder_refuses;
   return json;
 }
 

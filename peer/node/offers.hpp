@@ -47,6 +47,14 @@ class RateMeter {
   std::deque<std::pair<std::chrono::steady_clock::time_point, std::uint64_t>> samples_;
 };
 
+/// Why an offer does not go on.
+struct OfferTrouble : protocol::Trouble {
+  OfferTrouble() = default;
+  OfferTrouble(protocol::Trouble told) : protocol::Trouble(std::move(told)) {}
+  std::string folder;    ///< ours, that it is about; not the other side's business
+  bool records = false;  ///< `folder` is the offer's record, not where it lands
+};
+
 /// One offer, given or taken: its row of the database and what lives only while the program runs.
 struct OfferRecord {
   storage::OfferRow row;
@@ -55,7 +63,7 @@ struct OfferRecord {
   std::string stranger_address;           ///< Session::remote_network(); bounds are per address
   std::weak_ptr<storage::Source> source;  ///< given, while somebody wants it: it holds files open
   std::shared_ptr<Taking> taking;         ///< taken, while it is carried out
-  std::optional<protocol::Trouble> trouble;  ///< why it does not go on, ours or the other side's
+  std::optional<OfferTrouble> trouble;    ///< why it does not go on, ours or the other side's
   bool trouble_is_ours = false;
   bool try_again = false;  ///< somebody wants its list, which our disk did not take
   std::chrono::steady_clock::time_point trouble_since{};

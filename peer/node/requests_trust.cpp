@@ -152,7 +152,7 @@ asio::awaitable<Json> do_trust(Node& node, Request& request) {
   auto result = answer(node, id);
   const auto& to = node.policies.rule_for(id).to;
   auto look = [folder = to.empty() ? node.services.settings.downloads : to] {
-    return storage::takes_files(folder);
+    return !storage::refuses_files(folder);
   };
   const bool takes = co_await async::run_on(node.services.disk, std::move(look));
   if (!takes && result["rule"]["do"] == base::to_string(Verdict::accept))

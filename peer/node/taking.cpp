@@ -86,7 +86,7 @@ asio::awaitable<Taking::Ending> Taking::carry_out(async::TaskGroup& tasks) {
       no_memory_ = false;
     }
     if (*paused_) {
-      look_for_remedy();
+      co_await look_for_remedy();
       co_await wake_.wait_for(kProgressEvery);
       continue;
     }
@@ -121,6 +121,7 @@ asio::awaitable<Taking::Ending> Taking::carry_out(async::TaskGroup& tasks) {
       ending.delivered = std::move(*delivered);
       break;
     }
+    co_await look_at_folder();
     want_on_session();
     if (!ended_lanes_.empty()) co_await join_ended_lanes();
     co_await wake_.wait_for(kProgressEvery);
@@ -142,6 +143,7 @@ asio::awaitable<Result<void>> Taking::open() {
   if (!opened) co_return std::move(opened).error();
   intake_ = std::move(*opened);
   writer_ = intake_->writer();
+  looked_ = steady_clock::now();
   services_.changed.notify_all();
   confirming_ = std::make_unique<Confirming>(services_, pair_, offer_->row.id, intake_,
                                              [this](const Error& error) { disk_trouble(error); });

@@ -62,6 +62,8 @@ class Taking : public std::enable_shared_from_this<Taking> {
   const std::shared_ptr<storage::Intake>& intake() const { return intake_; }
   const storage::LandingPlan& plan() const { return plan_; }
   bool paused() const { return *paused_; }
+  /// It waits for a file system to be mounted again.
+  bool drive_away() const { return drive_away_; }
 
  private:
   asio::awaitable<Ending> carry_out(async::TaskGroup& tasks);
@@ -78,7 +80,10 @@ class Taking : public std::enable_shared_from_this<Taking> {
   void tell_trouble();
   void bad_block(const Error& error);
   void show_progress();
-  void look_for_remedy();
+  asio::awaitable<void> look_for_remedy();
+  asio::awaitable<void> look_at_folder();
+  asio::awaitable<void> look_for_folder();
+  std::string tell_gone(const Error& error, protocol::Trouble& told) const;
 
   Services& services_;
   Offers& offers_;
@@ -116,6 +121,8 @@ class Taking : public std::enable_shared_from_this<Taking> {
   std::chrono::steady_clock::time_point looked_{};
   std::chrono::steady_clock::time_point retry_{};  ///< after trouble with the disk
   bool no_memory_ = false;                         ///< and the books of what is here may be wrong
+  bool folder_away_ = false;  ///< the trouble is that what receives is not at its path
+  bool drive_away_ = false;   ///< for another file system is mounted there
   bool again_ = false;
   bool list_damaged_ = false;
 };

@@ -12,6 +12,14 @@ bool is_errno(const std::error_code& code, int number) {
          (code.category() == std::generic_category() || code.category() == std::system_category());
 }
 
+bool is_drive_away(const std::error_code& code) { return is_errno(code, kDriveAway); }
+
+std::string without_path(const Error& error) {
+  const auto quote = error.context.find(" ‘");
+  if (quote == std::string::npos) return error.code.message();
+  return "cannot " + error.context.substr(0, quote) + ": " + error.code.message();
+}
+
 bool is_entry_error(const std::error_code& code) {
   for (const int number : {ENAMETOOLONG, EILSEQ, EINVAL, ELOOP, ENOTDIR, EISDIR, EEXIST, ENOTEMPTY,
                            EACCES, EPERM, EFBIG, EMLINK, EXDEV, ETXTBSY, EOPNOTSUPP}) {

@@ -1,7 +1,10 @@
 #pragma once
 
+#include <cerrno>
 #include <string>
 #include <system_error>
+
+#include "protocol/result.hpp"
 
 namespace peer::storage {
 
@@ -11,6 +14,13 @@ namespace peer::storage {
 bool is_entry_error(const std::error_code& code);
 
 bool is_errno(const std::error_code& code, int number);
+
+/// Where a folder was that holds part of a transfer another file system is mounted now.
+constexpr int kDriveAway = ENOMEDIUM;
+bool is_drive_away(const std::error_code& code);
+
+/// The same for the other side: "cannot write: Input/output error".
+std::string without_path(const Error& error);
 
 /// What a person can do about it in the folder that receives: a clause such as "may you write
 /// there? (chmod u+w FOLDER)"; empty where nothing is known.

@@ -77,6 +77,10 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
     return now;
   }
 
+  Result<void> still_there() const override {
+    return s.staging ? s.staging->still_there() : Result<void>();
+  }
+
   std::unique_ptr<Writer> writer() override {
     return std::make_unique<BlockWriter>(shared_from_this());
   }

@@ -71,6 +71,8 @@ class Intake {
   /// when nothing is left to re-hash. For a pool thread, beside everything else.
   virtual bool recheck_step() = 0;
   virtual Progress progress() const = 0;  ///< quick
+  /// Whether the receiving folder is still the one at its path (Staging::still_there()).
+  virtual Result<void> still_there() const = 0;
 
   class Writer {
    public:

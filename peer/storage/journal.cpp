@@ -79,11 +79,12 @@ Header our_header() {
 }
 
 /// All of it at `at`; an error leaves what was written for the caller to cut off.
-Result<void> write_all(int fd, const std::byte* bytes, std::size_t count, std::uint64_t at) {
+Result<void> write_all(int fd, const std::byte* bytes, std::size_t count, std::uint64_t at,
+                       const std::string& shown) {
   while (count > 0) {
     const auto n = ::pwrite(fd, bytes, count, static_cast<off_t>(at));
     if (n < 0 && errno == EINTR) continue;
-    if (n < 0) return errno_error("write", Journal::kName, errno);
+    if (n < 0) return errno_error("write", shown, errno);
     bytes += n;
     at += static_cast<std::uint64_t>(n);
     count -= static_cast<std::size_t>(n);
@@ -92,9 +93,9 @@ Result<void> write_all(int fd, const std::byte* bytes, std::size_t count, std::u
 }
 
 /// Not being able to read it is another thing than another header, which voids the journal.
-Result<bool> has_our_header(int fd) {
+Result<bool> has_our_header(int fd, const std::string& shown) {
   Header header{};
-  auto n = read_fully(fd, 0, std::as_writable_bytes(std::span(&header, 1)), Journal::kName);
+  auto n = read_fully(fd, 0, std::as_writable_bytes(std::span(&header, 1)), shown);
   if (!n) return std::move(n).error();
   const Header ours = our_header();
   return *n == sizeof header && std::memcmp(&header, &ours, sizeof header) == 0;
@@ -177,23 +178,24 @@ Result<std::unique_ptr<Journal>> Journal::open(const Folder& record, std::uint64
   }
   auto fd = record.file(kName, O_RDWR | O_CREAT, 0600);
   if (!fd) return std::move(fd).error().within("open the journal");
+  const std::string shown = record.shown() + "/" + kName;
   struct stat st {};
-  if (::fstat(fd->get(), &st) != 0) return errno_error("stat", kName, errno);
+  if (::fstat(fd->get(), &st) != 0) return errno_error("look at", shown, errno);
   auto end = static_cast<std::uint64_t>(st.st_size);
   auto last_written = write_time(st);
-  auto ours = has_our_header(fd->get());
+  auto ours = has_our_header(fd->get(), shown);
   if (!ours) return std::move(ours).error();
   if (!*ours) {
-    if (::ftruncate(fd->get(), 0) != 0) return errno_error("truncate", kName, errno);
+    if (::ftruncate(fd->get(), 0) != 0) return errno_error("truncate", shown, errno);
     const Header header = our_header();
     auto written =
-        write_all(fd->get(), reinterpret_cast<const std::byte*>(&header), sizeof header, 0);
+        write_all(fd->get(), reinterpret_cast<const std::byte*>(&header), sizeof header, 0, shown);
     if (!written) return std::move(written).error();
     end = sizeof header;
     last_written = 0;
   }
   end -= end % kRecordBytes;  // a torn end is written over
-  return std::unique_ptr<Journal>(new Journal(std::move(*fd), end, boot, last_written));
+  return std::unique_ptr<Journal>(new Journal(std::move(*fd), shown, end, boot, last_written));
 }
 
 Result<void> Journal::append(JournalRecord record) {
@@ -219,7 +221,7 @@ Result<void> Journal::append(std::span<const std::byte> bytes) {
   const int clock = witness_ ? witness_.get() : fd_.get();
   struct stat looked {};
   (void)::fstat(clock, &looked);
-  auto written = write_all(fd_.get(), bytes.data(), bytes.size(), end_);
+  auto written = write_all(fd_.get(), bytes.data(), bytes.size(), end_, shown_);
   if (!written) {
     (void)!::ftruncate(fd_.get(), static_cast<off_t>(end_));
     return std::move(written).error();
@@ -243,7 +245,7 @@ void Journal::mark_time() {
   }
 }
 
-Result<void> Journal::sync() { return sync_file(fd_.get(), kName); }
+Result<void> Journal::sync() { return sync_file(fd_.get(), shown_); }
 
 Journal::Reader::Reader(const Journal& journal) : journal_(journal), at_(kRecordBytes) {
   const std::lock_guard lock(journal.mutex_);
@@ -263,7 +265,7 @@ Result<bool> Journal::Reader::next(JournalRecord& out) {
         const auto n = ::pread(journal_.fd_.get(), buffer_.data() + have, buffer_.size() - have,
                                static_cast<off_t>(at_ + have));
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return errno_error("read", kName, errno);
+        if (n < 0) return errno_error("read", journal_.shown_, errno);
         if (n == 0) break;
         have += static_cast<std::size_t>(n);
       }

@@ -107,11 +107,17 @@ class Journal {
   };
 
  private:
-  Journal(Fd fd, std::uint64_t end, std::uint64_t boot, std::int64_t last_written)
-      : fd_(std::move(fd)), end_(end), boot_(boot), last_written_(last_written) {}
+  Journal(Fd fd, std::string shown, std::uint64_t end, std::uint64_t boot,
+          std::int64_t last_written)
+      : fd_(std::move(fd)),
+        shown_(std::move(shown)),
+        end_(end),
+        boot_(boot),
+        last_written_(last_written) {}
   Result<void> append(std::span<const std::byte> bytes);  ///< of whole records
 
   Fd fd_;
+  std::string shown_;
   mutable std::mutex mutex_;
   std::uint64_t end_;  ///< where the next record goes
   std::uint64_t boot_;

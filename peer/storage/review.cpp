@@ -85,7 +85,7 @@ class Reviewing {
   Result<void> look_at_folder() {
     const std::string place = nearest_existing(plan_.folder);
     review_.folder_exists = place == plan_.folder;
-    review_.folder_writable = takes_files(plan_.folder);
+    review_.folder_refuses = refuses_files(plan_.folder);
     struct statvfs space {};
     if (::statvfs(place.c_str(), &space) != 0)
       return errno_error("ask for free space in", place, errno);

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "protocol/manifest.hpp"
@@ -49,7 +50,7 @@ struct Review {
   std::uint64_t capacity_bytes = 0;       ///< of that file system
   std::uint64_t needed_bytes = 0;  ///< by allocated bytes, rounded up to blocks, plus folders
   bool folder_exists = false;
-  bool folder_writable = false;
+  std::error_code folder_refuses;  ///< why no files can be put there; none: they can
 };
 
 Result<Review> review(const Catalogue& catalogue, const LandingPlan& plan);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <mutex>
 
@@ -88,12 +89,20 @@ bool has_inodes(const std::string& folder) {
          space.f_favail > 0;
 }
 
-bool takes_files(const std::string& folder) {
+std::uint64_t free_bytes(const std::string& folder) {
+  struct statvfs space {};
+  return ::statvfs(folder.c_str(), &space) == 0 ? std::uint64_t{space.f_bavail} * space.f_frsize
+                                                : 0;
+}
+
+std::error_code refuses_files(const std::string& folder) {
   const std::string place = nearest_existing(folder);
-  if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0) return false;
+  if (::faccessat(AT_FDCWD, place.c_str(), W_OK | X_OK, AT_EACCESS) != 0)
+    return {errno, std::generic_category()};
   const auto slash = folder.find('/', place == "/" ? 1 : place.size() + 1);
   struct stat in_the_way {};
-  return place == folder || ::lstat(folder.substr(0, slash).c_str(), &in_the_way) != 0;
+  if (place == folder || ::lstat(folder.substr(0, slash).c_str(), &in_the_way) != 0) return {};
+  return std::make_error_code(std::errc::not_a_directory);
 }
 
 }  // namespace peer::storage

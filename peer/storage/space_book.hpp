@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <system_error>
 
 #include "protocol/ids.hpp"
 
@@ -36,7 +37,10 @@ std::string nearest_existing(const std::string& path);
 /// inodes.
 bool has_inodes(const std::string& folder);
 
-/// Whether files can be put there now; what is not there yet, whether it can be made. Blocking.
-bool takes_files(const std::string& folder);
+/// Free there for this user; 0 where that cannot be told. Blocking.
+std::uint64_t free_bytes(const std::string& folder);
+
+/// Why no files can be put there now; of what is not there yet, why it cannot be made. Blocking.
+std::error_code refuses_files(const std::string& folder);
 
 }  // namespace peer::storage

@@ -2,11 +2,13 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
 #include <optional>
 #include <sstream>
 
@@ -15,6 +17,7 @@
 #include "storage/disk_error.hpp"
 #include "storage/final_name.hpp"
 #include "storage/record_file.hpp"
+#include "storage/space_book.hpp"
 
 namespace peer::storage {
 namespace {
@@ -31,7 +34,19 @@ struct Note {
   std::uint64_t inode = 0;
   std::string folder;
   std::string name;
+  std::uint64_t file_system = 0;  ///< that it is on; 0: not known
 };
+
+/// Which file system it is, the same however often it is mounted (device numbers are not); 0 where
+/// that cannot be told.
+std::uint64_t file_system_at(const std::string& path) {
+  struct statfs about {};
+  if (::statfs(path.c_str(), &about) != 0) return 0;
+  std::uint64_t id = 0;
+  static_assert(sizeof about.f_fsid == sizeof id);
+  std::memcpy(&id, &about.f_fsid, sizeof id);
+  return id;
+}
 
 std::optional<Note> parse_note(const std::string& text) {
   std::istringstream in(text);
@@ -42,7 +57,10 @@ std::optional<Note> parse_note(const std::string& text) {
   const auto path = base::from_base64(folder);
   if (!path || !name.starts_with(kStagingPrefix) || name.find('/') != std::string::npos)
     return std::nullopt;
-  return Note{std::strtoull(inode.c_str(), nullptr, 10), *path, name};
+  std::string file_system;  // not in records of earlier versions
+  std::getline(in, file_system);
+  return Note{std::strtoull(inode.c_str(), nullptr, 10), *path, name,
+              std::strtoull(file_system.c_str(), nullptr, 16)};
 }
 
 /// In the record, which is ours alone: what is no file in the place of one gives way.
@@ -69,7 +87,8 @@ Result<void> write_note(const Folder& record, const Note& note) {
   out << kFirstLine << '\n'
       << note.inode << '\n'
       << base::base64(note.folder) << '\n'
-      << note.name << '\n';
+      << note.name << '\n'
+      << std::hex << note.file_system << '\n';
   const std::string text = out.str();
   for (const char* name : kNotes) {
     auto written = write_as(record, name, text);
@@ -109,12 +128,23 @@ Result<bool> is_noted(const Folder& destination, const Note& note) {
   return S_ISDIR(st->st_mode) && st->st_ino == note.inode && st->st_uid == ::geteuid();
 }
 
+/// Whether the noted folder's place is on another file system now. A folder of that name there is
+/// taken for the noted one: some file systems are known by their device alone.
+Result<void> drive_of(const Note& note) {
+  if (note.inode == 0 || note.file_system == 0) return {};
+  const auto now = file_system_at(nearest_existing(note.folder));
+  if (now == 0 || now == note.file_system) return {};
+  struct stat st {};
+  if (::lstat((note.folder + '/' + note.name).c_str(), &st) == 0) return {};
+  return errno_error("find what has arrived in", note.folder, kDriveAway);
+}
+
 /// Makes the staging folder under the first free name, noting before what it will be called so
 /// that a crash leaves no nameless one.
 Result<Note> make_folder(const Folder& record, const Folder& destination, const std::string& path,
                          const protocol::OfferId& id) {
   for (unsigned n = 0; n < kMaxNames; ++n) {
-    Note note{0, path, std::string(kStagingPrefix) + id.text()};
+    Note note{0, path, std::string(kStagingPrefix) + id.text(), file_system_at(path)};
     if (n > 0) (note.name += '-') += std::to_string(n);
     auto noted = write_note(record, note);
     if (!noted) return std::move(noted).error();
@@ -137,6 +167,14 @@ Result<Note> make_folder(const Folder& record, const Folder& destination, const 
   return errno_error("make a staging folder in", path, EEXIST);
 }
 
+Result<void> forget(const Folder& record) {
+  for (const char* name : kNotes) {
+    auto forgotten = record.remove_file(name);
+    if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
+  }
+  return {};
+}
+
 /// `destination` may be closed: it is gone, and the staging folder with it.
 Result<void> remove_staging(const Folder& record, const Folder& destination, const Note& note) {
   if (destination && note.inode == 0) {
@@ -149,11 +187,7 @@ Result<void> remove_staging(const Folder& record, const Folder& destination, con
       if (!removed) return removed;
     }
   }
-  for (const char* name : kNotes) {
-    auto forgotten = record.remove_file(name);
-    if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
-  }
-  return {};
+  return forget(record);
 }
 
 }  // namespace
@@ -172,6 +206,13 @@ mode_t current_umask() {
 
 Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const protocol::OfferId& id,
                                                const std::string& folder, Journal& journal) {
+  auto noted = read_note(record);
+  if (!noted) return std::move(noted).error();
+  auto note = std::move(*noted);
+  if (note && note->folder == folder) {
+    auto there = drive_of(*note);
+    if (!there) return std::move(there).error();
+  }
   auto destination = Folder::open(folder, true);
   if (!destination) return std::move(destination).error();
   std::unique_ptr<Staging> staging(new Staging);
@@ -182,9 +223,6 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   staging->path_ = folder;
   staging->umask_ = current_umask();
 
-  auto noted = read_note(record);
-  if (!noted) return std::move(noted).error();
-  auto note = std::move(*noted);
   if (note && note->folder != folder) {
     auto removed = remove_noted(record);
     if (!removed) return std::move(removed).error();
@@ -220,11 +258,12 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
 Result<void> Staging::still_there() const {
   struct stat now {};
   struct stat then {};
-  if (::stat(path_.c_str(), &now) != 0) return errno_error("deliver into", path_, errno);
-  if (::fstat(destination_.fd(), &then) != 0) return errno_error("deliver into", path_, errno);
-  if (now.st_ino != then.st_ino || now.st_dev != then.st_dev)
-    return errno_error("the folder was replaced meanwhile: deliver into", path_, ESTALE);
-  return {};
+  if (::fstat(destination_.fd(), &then) != 0) return errno_error("receive into", path_, errno);
+  const int gone = ::stat(path_.c_str(), &now) == 0 ? 0 : errno;
+  if (gone == 0 && now.st_ino == then.st_ino && now.st_dev == then.st_dev) return {};
+  if (auto drive = drive_there(record_); !drive) return drive;
+  if (gone != 0 && gone != ENOENT) return errno_error("receive into", path_, gone);
+  return errno_error("receive into", path_, then.st_nlink == 0 ? ENOENT : ESTALE);
 }
 
 Result<void> Staging::remove() {
@@ -248,6 +287,19 @@ Result<void> Staging::remove_noted(const Folder& record) {
     return destination.error();
   if (!destination) return remove_staging(record, Folder(), **note);
   return remove_staging(record, *destination, **note);
+}
+
+Result<void> Staging::drive_there(const Folder& record) {
+  const auto note = read_note(record);
+  if (!note) return note.error();
+  return *note ? drive_of(**note) : Result<void>();
+}
+
+Result<void> Staging::forget_drive_away(const Folder& record) {
+  auto there = drive_there(record);
+  if (there) return {};
+  if (!is_drive_away(there.error().code)) return there;
+  return forget(record);
 }
 
 std::shared_ptr<const Fd> Staging::opened(std::uint64_t entry) const {

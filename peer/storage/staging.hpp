@@ -21,8 +21,8 @@ mode_t current_umask();
 
 /// The hidden folder in the receiving folder where a transfer's tree grows until it gets its final
 /// names: `.peer-ID`, 0700, the tree below `files`, beside it `written` (touched.hpp). Which one is
-/// ours is remembered by name and inode in the record's file `staging` and a copy of it; what else
-/// bears such a name is left alone. Thread-safe.
+/// ours is remembered by name, inode and file system in the record's file `staging` and a copy of
+/// it; what else bears such a name is left alone. Thread-safe.
 class Staging {
  public:
   static constexpr char kFile[] = "staging";  ///< in the record
@@ -31,6 +31,7 @@ class Staging {
 
   /// Finds the staging folder of an earlier run, or makes a new one and notes that in the journal
   /// (`fresh`). One that lies in another receiving folder is removed. `folder` is made if need be.
+  /// Where another file system is mounted than the noted one nothing is made: is_drive_away().
   static Result<std::unique_ptr<Staging>> open(const Folder& record, const protocol::OfferId& id,
                                                const std::string& folder, Journal& journal);
 
@@ -41,12 +42,18 @@ class Staging {
   bool is_new() const { return new_; }  ///< made by open()
   mode_t umask() const { return umask_; }
 
-  /// Whether the receiving folder is still the one at its path.
+  /// Whether the receiving folder is still the one at its path. ENOENT: it was removed; ESTALE: it
+  /// is elsewhere, or cannot be told to be gone; is_drive_away().
   Result<void> still_there() const;
   /// Removes the staging folder, if it is still ours, and forgets it. Harmless when done already.
   Result<void> remove();
   /// The same without an open Staging, by what the record knows.
   static Result<void> remove_noted(const Folder& record);
+  /// Whether the file system that the record knows is the one mounted there now; else
+  /// is_drive_away().
+  static Result<void> drive_there(const Folder& record);
+  /// Of a drive that is away no more is known: the next open() begins anew where its folder is now.
+  static Result<void> forget_drive_away(const Folder& record);
 
   /// Descriptors of files that are written in several pieces, by entry; the latest kOpenFiles.
   std::shared_ptr<const Fd> opened(std::uint64_t entry) const;

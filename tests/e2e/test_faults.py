@@ -265,6 +265,44 @@ class Faults(Case):
         bob.run("accept", str(number))  # elsewhere there is room
         self.assert_same(os.path.join(alice.files, "big"), os.path.join(bob.downloads, "big"))
 
+    def test_a_folder_that_cannot_be_written_is_refused_with_the_cause(self):
+        alice, bob = self.pair()
+        disk = self.small_disk(bob, 16)
+        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+        alice.run("offer", "bob", alice.file("x", 1000), "--no-wait")
+        refused = bob.run("accept", str(bob.await_pending()), "--to", disk, code=1)
+        self.assertIn(f"cannot write into ‘{disk}’: Read-only file system: choose another folder", refused.err)
+
+    def test_the_disk_of_the_records_is_full(self):
+        """It is told apart from the one that receives, and is gone on with when there is room."""
+        alice, bob, proxy = self.pair_through_proxy()
+        disk = self.small_disk(bob, 8)
+        bob.stop()
+        os.chmod(disk, 0o700)
+        records = os.path.join(bob.home, "offers")
+        os.makedirs(records, exist_ok=True)
+        subprocess.run(["mount", "--bind", disk, records], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", records], capture_output=True)
+        bob.start()
+        path = alice.file("big", BIG)
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        proxy.hold(4 << 20)
+        bob.run("accept", str(number), "--no-wait")
+        proxy.wait_held()
+        filler = os.path.join(disk, "filler")
+        with contextlib.suppress(OSError), open(filler, "wb", buffering=0) as f:
+            while f.write(bytes(4096)):
+                pass
+        watch = bob.watch()
+        proxy.release()
+        seen = watch.until(lambda o: o.get("trouble"))
+        self.assertEqual(seen["trouble"]["code"], "no_space")
+        self.assertIn(f"the disk of ‘{records}/{number}’ (where this program keeps its records) is full", bob.run("offers").out)
+        os.unlink(filler)
+        watch.until(lambda o: o["state"] == "done")
+        self.assert_same(path, os.path.join(bob.downloads, "big"))
+
     def test_disk_full_in_the_middle(self):
         alice, bob, proxy = self.pair_through_proxy()
         disk = self.small_disk(bob, 48)
@@ -281,6 +319,11 @@ class Faults(Case):
         # The giver is told; both offers stay open.
         seen = watch.until(lambda o: (o.get("trouble") or {}).get("code") == "no_space")
         self.assertEqual(seen["direction"], "out")
+        self.assertRegex(seen["trouble"]["text"], "^cannot [a-z ]+: No space left on device$")  # no path of bob's
+        bob.watch().until(lambda o: o.get("trouble"))
+        shown = bob.run("offers").out
+        self.assertRegex(shown, f"the disk of ‘{disk}’ is full: paused, .* missing")
+        self.assertIn(f"goes on by itself within a minute, or at once by peer accept {number}", shown)
         self.assertFalse(os.path.exists(os.path.join(disk, "big")))
         os.unlink(os.path.join(disk, "filler"))
         bob.run("accept", str(number))
@@ -401,12 +444,99 @@ class Faults(Case):
         proxy.release()
         seen = watch.until(lambda o: o.get("trouble"))
         self.assertEqual(seen["trouble"]["code"], "disk")
-        self.assertIn(disk, seen["trouble"]["text"])
+        self.assertIn(f"‘{disk}’ is on another disk than what has arrived", seen["trouble"]["text"])
         self.assertEqual(os.listdir(disk), [])  # nothing goes where the disk is not
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", disk], check=True)
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
+
+    def test_a_record_that_names_no_file_system(self):
+        """Of an earlier version."""
+        alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        bob.stop()
+        note = os.path.join(bob.home, "offers", str(number), "staging")
+        with open(note) as f:
+            lines = f.read().splitlines(True)
+        self.assertEqual(len(lines), 5)
+        with open(note, "w") as f:
+            f.writelines(lines[:4])
+        proxy.cut()
+        proxy.hold(4 << 20)
+        bob.start()
+        self.assertGreater(bob.watch().until(lambda o: o.get("resumed_bytes"))["resumed_bytes"], BIG // 4)
+        proxy.release()
+        self.check_arrived(alice, bob, number, path)
+
+    def drive_away(self):
+        """A transfer of which a part lies on a drive that was unmounted while bob's node did not run; mount --bind of the last brings it back."""
+        alice, bob, proxy = self.pair_through_proxy()
+        disk, kept = self.small_disk(bob, 64), os.path.join(bob.folder, "kept")
+        os.mkdir(kept)
+        subprocess.run(["mount", "--bind", disk, kept], check=True)
+        self.addCleanup(subprocess.run, ["umount", "-l", kept], capture_output=True)
+        path = alice.file("big", 32 << 20)
+        alice.run("offer", "bob", path, "--no-wait")
+        number = bob.await_pending()
+        proxy.hold(16 << 20)
+        bob.run("accept", str(number), "--to", disk, "--no-wait")
+        proxy.wait_held()
+        until(lambda: bob.offers()[0]["bytes_done"] > 8 << 20, 20, "half of it is there")
+        bob.stop()
+        subprocess.run(["umount", disk], check=True)
+        proxy.cut()
+        proxy.hold(4 << 20)  # so that it is seen where it goes on
+        bob.start()
+        seen = bob.watch().until(lambda o: o.get("trouble"))
+        self.assertEqual(seen["trouble"]["code"], "disk")
+        self.assertIn(f"‘{disk}’ is on another disk than what has arrived", seen["trouble"]["text"])
+        self.assertIn(f"peer accept {number} begins anew", seen["trouble"]["text"])
+        self.assertEqual(os.listdir(disk), [])
+        return bob, proxy, number, path, disk, kept
+
+    def test_a_drive_that_is_not_mounted_is_waited_for(self):
+        bob, proxy, number, path, disk, kept = self.drive_away()
+        self.assertIn("is the drive mounted?", bob.run("offers").out)
+        subprocess.run(["mount", "--bind", kept, disk], check=True)
+        seen = bob.watch().until(lambda o: not o.get("trouble") and o.get("resumed_bytes"))
+        self.assertGreater(seen["resumed_bytes"], 8 << 20)
+        proxy.release()
+        bob.run("wait", str(number))
+        self.assert_same(path, os.path.join(disk, "big"))
+        self.assertEqual(os.listdir(disk), ["big"])
+
+    def test_a_folder_is_not_made_where_a_drive_was_mounted(self):
+        """Desktops remove the place of a drive that was taken out."""
+        bob, proxy, number, path, disk, kept = self.drive_away()
+        proxy.release()
+        bob.stop()
+        os.rmdir(disk)
+        bob.start()
+        bob.watch().until(lambda o: "another disk" in (o.get("trouble") or {}).get("text", ""))
+        self.assertFalse(os.path.exists(disk))
+        bob.run("accept", str(number))  # whoever says it means it
+        self.assert_same(path, os.path.join(disk, "big"))
+        self.assertEqual(os.listdir(disk), ["big"])
+        self.assertEqual(len(os.listdir(kept)), 1)  # nobody can remove it from here
+
+    def test_the_folder_that_receives_is_renamed_meanwhile(self):
+        """It is noticed while bytes are lacking, and goes on when the name is back."""
+        target = os.path.join(self.folder, "bob/target")
+        alice, bob, proxy, number, path = self.half_way(BIG // 2, accept=("--to", target))
+        heard, watch = alice.watch(), bob.watch()
+        os.rename(target, target + ".away")
+        seen = watch.until(lambda o: o.get("trouble"))  # though nothing comes
+        self.assertIn(f"the folder ‘{target}’ was renamed or replaced", seen["trouble"]["text"])
+        self.assertIn(f"the folder ‘{target}’ was renamed or replaced", bob.run("offers").out)
+        self.assertNotIn("disk here", bob.run("offers").out)
+        proxy.release()
+        told = heard.until(lambda o: o.get("trouble"))["trouble"]
+        self.assertEqual(told["text"], "the folder that receives was renamed or replaced")
+        os.rename(target + ".away", target)
+        watch.until(lambda o: not o.get("trouble") and o["bytes_done"] > BIG // 2)
+        bob.run("wait", str(number))
+        self.assert_same(path, os.path.join(target, "big.bin"))
+        self.assert_no_leftovers(target)
 
     def test_the_folder_that_receives_is_offered_meanwhile(self):
         alice, bob, proxy, number, path = self.half_way(BIG // 2)

@@ -70,6 +70,29 @@ TEST_SUITE("cli text") {
     CHECK(trouble_text(offer) == "bob's disk is full: paused, 12 GB missing");
   }
 
+  TEST_CASE("trouble of the disk here names the folder and what to do") {
+    Json offer = transfer("in");
+    offer["trouble"] = {{"code", "no_space"}, {"missing", 12'000'000U}, {"ours", true}};
+    offer["trouble"]["folder"] = "/home/bob/Downloads";
+    CHECK(trouble_text(offer) ==
+          "the disk of ‘/home/bob/Downloads’ is full: paused, 12 MB missing");
+    CHECK(remedy_text(offer, Common()).starts_with("when there is room it goes on by itself"));
+    offer["trouble"] = {{"code", "no_space"}, {"ours", true}, {"records", true}};
+    offer["trouble"]["folder"] = "/home/bob/.peer/offers/7";
+    CHECK(trouble_text(offer) ==
+          "the disk of ‘/home/bob/.peer/offers/7’ (where this program keeps its records) is full: "
+          "paused");
+    offer["trouble"] = {{"code", "disk"}, {"text", "the folder ‘/x’ was removed"}, {"ours", true}};
+    CHECK(trouble_text(offer) == "paused: the folder ‘/x’ was removed");
+  }
+
+  TEST_CASE("trouble of the other side's disk says what was tried") {
+    Json offer = transfer("out");
+    offer["trouble"] = {{"code", "disk"}, {"text", "cannot write: Permission denied"}};
+    CHECK(trouble_text(offer) == "paused by bob's side: cannot write: Permission denied");
+    CHECK(remedy_text(offer, Common()).empty());
+  }
+
   TEST_CASE("an end says what is known, and what to run for the rest") {
     Common common;
     Json offer = transfer("in");

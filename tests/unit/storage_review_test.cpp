@@ -51,7 +51,7 @@ TEST_SUITE("review") {
     CHECK(found.root_count == 1);
     CHECK(found.clashing_root_count == 0);
     CHECK(found.folder_exists);
-    CHECK(found.folder_writable);
+    CHECK(!found.folder_refuses);
     CHECK(found.free_bytes > 0);
     CHECK(found.capacity_bytes >= found.free_bytes);
   }
@@ -125,7 +125,7 @@ TEST_SUITE("review") {
     world.plan.folder = (world.home / "not/yet").string();
     const auto found = look(world);
     CHECK_FALSE(found.folder_exists);
-    CHECK(found.folder_writable);
+    CHECK(!found.folder_refuses);
     CHECK(found.free_bytes > 0);
     CHECK_FALSE(fs::exists(world.home / "not"));
   }
