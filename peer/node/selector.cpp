@@ -76,7 +76,7 @@ OfferPtr select_offer(Node& node, const std::string& selector, WantOffer want) {
   if (found.size() > 1) {
     std::string lines;
     for (std::size_t i = 0; i < std::min(found.size(), kOffersNamed); ++i)
-      lines += "\n" + line_of(node, *found[i]);
+      lines += '\n' + line_of(node, *found[i]);
     if (found.size() > kOffersNamed)
       lines += "\n  and " + base::count_text(found.size() - kOffersNamed) + " more: peer offers";
     throw Failure(Exit::usage,
