@@ -30,7 +30,9 @@ constexpr std::size_t kNoteBytes = 16 * 1024;
 constexpr unsigned kMaxNames = 1000;  ///< `.peer-ID-N` tried before giving up
 
 /// What the record's file `staging`, and its copy, say. inode 0: the folder was about to be made.
+/// Without a name: there is none, or it is damaged.
 struct Note {
+  explicit operator bool() const { return !name.empty(); }
   std::uint64_t inode = 0;
   std::string folder;
   std::string name;
@@ -48,19 +50,18 @@ std::uint64_t file_system_at(const std::string& path) {
   return id;
 }
 
-std::optional<Note> parse_note(const std::string& text) {
+Note parse_note(const std::string& text) {
   std::istringstream in(text);
   std::string first, inode, folder, name;
   if (!std::getline(in, first) || first != kFirstLine || !std::getline(in, inode) ||
       !std::getline(in, folder) || !std::getline(in, name) || in.eof())
-    return std::nullopt;
+    return {};
   const auto path = base::from_base64(folder);
-  if (!path || !name.starts_with(kStagingPrefix) || name.find('/') != std::string::npos)
-    return std::nullopt;
+  if (!path || !name.starts_with(kStagingPrefix) || name.find('/') != std::string::npos) return {};
   std::string file_system;  // not in records of earlier versions
   std::getline(in, file_system);
-  return Note{std::strtoull(inode.c_str(), nullptr, 10), *path, name,
-              std::strtoull(file_system.c_str(), nullptr, 16)};
+  return {std::strtoull(inode.c_str(), nullptr, 10), *path, name,
+          std::strtoull(file_system.c_str(), nullptr, 16)};
 }
 
 /// In the record, which is ours alone: what is no file in the place of one gives way.
@@ -97,11 +98,11 @@ Result<void> write_note(const Folder& record, const Note& note) {
   return {};
 }
 
-/// None when there is no such note, or it is damaged; what cannot be read now is an error.
-Result<std::optional<Note>> read_one(const Folder& record, const char* name) {
+/// What cannot be read now is an error.
+Result<Note> read_one(const Folder& record, const char* name) {
   auto fd = record.file(name, O_RDONLY);
   for (const int number : {ENOENT, ELOOP, EINVAL}) {  // what is no file gives way
-    if (!fd && is_errno(fd.error().code, number)) return std::optional<Note>();
+    if (!fd && is_errno(fd.error().code, number)) return Note();
   }
   if (!fd) return std::move(fd).error();
   std::string text(kNoteBytes, '\0');
@@ -111,12 +112,12 @@ Result<std::optional<Note>> read_one(const Folder& record, const char* name) {
   return parse_note(text);
 }
 
-Result<std::optional<Note>> read_note(const Folder& record) {
+Result<Note> read_note(const Folder& record) {
   for (const char* name : kNotes) {
     auto note = read_one(record, name);
     if (!note || *note) return note;
   }
-  return std::optional<Note>();
+  return Note();
 }
 
 /// Whether the folder that a note names is there and ours. By inode: device numbers change between
@@ -209,8 +210,8 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   auto noted = read_note(record);
   if (!noted) return std::move(noted).error();
   auto note = std::move(*noted);
-  if (note && note->folder == folder) {
-    auto there = drive_of(*note);
+  if (note && note.folder == folder) {
+    auto there = drive_of(note);
     if (!there) return std::move(there).error();
   }
   auto destination = Folder::open(folder, true);
@@ -223,17 +224,17 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   staging->path_ = folder;
   staging->umask_ = current_umask();
 
-  if (note && note->folder != folder) {
+  if (note && note.folder != folder) {
     auto removed = remove_noted(record);
     if (!removed) return std::move(removed).error();
-    note.reset();
+    note = {};
   }
-  if (note && note->inode == 0) {
-    (void)staging->destination_.remove_folder(note->name);  // only goes if nothing is in it
-    note.reset();
+  if (note && note.inode == 0) {
+    (void)staging->destination_.remove_folder(note.name);  // only goes if nothing is in it
+    note = {};
   }
   auto there = Result<bool>(false);
-  if (note) there = is_noted(staging->destination_, *note);
+  if (note) there = is_noted(staging->destination_, note);
   if (!there) return std::move(there).error();
   if (!*there) {
     auto fresh = journal.append(JournalRecord::of(JournalRecord::Type::fresh, 0, 0));
@@ -243,8 +244,8 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
     note = std::move(*made);
     staging->new_ = true;
   }
-  staging->name_ = note->name;
-  auto own = staging->destination_.folder(note->name);
+  staging->name_ = note.name;
+  auto own = staging->destination_.folder(note.name);
   if (!own) return std::move(own).error();
   auto tree = own->make_folder(kTree, 0700);
   if (!tree && !is_errno(tree.error().code, EEXIST)) return std::move(tree).error();
@@ -273,26 +274,26 @@ Result<void> Staging::remove() {
   }
   const auto note = read_note(record_);
   if (!note) return note.error();
-  if (!*note || (*note)->name != name_) return {};
-  return remove_staging(record_, destination_, **note);
+  if (!*note || note->name != name_) return {};
+  return remove_staging(record_, destination_, *note);
 }
 
 Result<void> Staging::remove_noted(const Folder& record) {
   const auto note = read_note(record);
   if (!note) return note.error();
   if (!*note) return {};
-  auto destination = Folder::open((*note)->folder);
+  auto destination = Folder::open(note->folder);
   if (!destination && !is_errno(destination.error().code, ENOENT) &&
       !is_entry_error(destination.error().code))
     return destination.error();
-  if (!destination) return remove_staging(record, Folder(), **note);
-  return remove_staging(record, *destination, **note);
+  if (!destination) return remove_staging(record, Folder(), *note);
+  return remove_staging(record, *destination, *note);
 }
 
 Result<void> Staging::drive_there(const Folder& record) {
   const auto note = read_note(record);
   if (!note) return note.error();
-  return *note ? drive_of(**note) : Result<void>();
+  return *note ? drive_of(*note) : Result<void>();
 }
 
 Result<void> Staging::forget_drive_away(const Folder& record) {
