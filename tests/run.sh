@@ -97,7 +97,8 @@ for part in $parts; do
     threads)
       targets='peer/peer tests/unit/unit_net'
       # Address space randomisation of recent kernels gets in the way of g++ 12's ThreadSanitizer.
-      build test-tsan -Dbuildtype=debugoptimized -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dcpp_args=-Wno-tsan &&
+      # (Warnings are errors in the other builds: this one's are false alarms more often than not.)
+      build test-tsan -Dwerror=false -Dbuildtype=debugoptimized -Doptimization=1 -Db_sanitize=thread -Db_lundef=false -Dcpp_args=-Wno-tsan &&
         wrapper="setarch $(uname -m) -R" PEER_TEST_PATIENCE=6 TSAN_OPTIONS=halt_on_error=1 run test-tsan 'unit net' 'e2e smoke' 'e2e crowd'
       ;;
     fuzz)
