@@ -233,12 +233,14 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
     pair.urgent = false;
     pair.dialling = false;
   });
+  // One that is over may say its last words yet.
+  const auto connected = [&pair] { return pair.session && !pair.session->over(); };
   std::chrono::milliseconds pause = kRedialFirst;
   while (!stopping_ && !contacts_.is_blocked(pair.id)) {
     co_await stand_in_line(pair);
     pair.hurry = false;
     pair.urgent = false;
-    if (stopping_ || (pair.session && !pair.session->over())) break;
+    if (stopping_ || connected()) break;
     Reached reached;
     {
       ++redialling_;
@@ -253,7 +255,7 @@ asio::awaitable<void> Sessions::redial(Pair& pair) {
     pair.unreached = {std::move(reached.text), reached.met, std::move(reached.where), until};
     services_.changed.notify_all();
     if (!has_business(pair)) break;
-    while (!stopping_ && !pair.hurry && steady_clock::now() < until && !pair.session)
+    while (!stopping_ && !pair.hurry && steady_clock::now() < until && !connected())
       co_await redials_.wait_for(until - steady_clock::now());
     pause = pair.hurry ? kRedialFirst : std::min(pause * 2, kRedialMost);
   }
