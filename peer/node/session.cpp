@@ -138,7 +138,7 @@ void Session::flush() {
 
 void Session::leave(Errc code, std::string text) {
   if (talk_.over()) return;
-  leaving_ = true;
+  leaving_ = code == Errc::leaving;  // who is thrown out is owed no time
   talk_.leave(code, std::move(text));
   flush();
 }
