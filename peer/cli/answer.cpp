@@ -28,7 +28,7 @@ const Spec& accept_spec() {
       "0 all that was chosen is there, verified\n"
       "1 failed, or the disk here fails (it is tried again every minute)\n"
       "3 cancelled by the other side\n"
-      "7 no space (it goes on by itself when there is room)\n"
+      "7 no space (refused at first: make room and accept again; later it goes on by itself)\n"
       "8 something wanted did not arrive\n"
       "10 no such offer",
       0,

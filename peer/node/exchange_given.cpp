@@ -57,8 +57,7 @@ void Exchange::withdraw_damaged(Pair& pair, const OfferPtr& offer, const Error& 
   stop_lanes(*offer);
   offer->row.state = state::failed;
   offer->row.outcome_text = "what is kept of its list here is damaged (" + error.context +
-                            "): offer the files again; what has arrived is not lost if you do not "
-                            "change them";
+                            "), so that it cannot go on: offer the files again";
   base::log(base::Level::error, "exchange",
             "offer " + std::to_string(offer->row.number) + ": " + error.text());
   note(offer);

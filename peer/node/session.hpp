@@ -142,8 +142,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::deque<Outgoing> outbox_;
   std::size_t outbox_bytes_ = 0;
   std::optional<IncomingBlock> incoming_;  ///< being filled
-  bool leaving_ = false;
-  bool read_to_its_end_ = false;
+  bool leaving_ = false;                   ///< in order: what is still read means nothing
+  bool read_to_its_end_ = false;           ///< the other side has closed
   std::deque<IncomingBlock>
       announced_;  ///< their headers were read, their buffers are not taken yet
   std::size_t filled_ = 0;

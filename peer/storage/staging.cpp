@@ -58,7 +58,7 @@ Note parse_note(const std::string& text) {
     return {};
   const auto path = base::from_base64(folder);
   if (!path || !name.starts_with(kStagingPrefix) || name.find('/') != std::string::npos) return {};
-  std::string file_system;  // not in records of earlier versions
+  std::string file_system;                                   // not in records of earlier versions
   if (std::getline(in, file_system) && in.eof()) return {};  // it was cut
   return {std::strtoull(inode.c_str(), nullptr, 10), *path, name,
           std::strtoull(file_system.c_str(), nullptr, 16)};
