@@ -144,6 +144,7 @@ class Faults(Case):
 
     def test_a_damaged_list_is_fetched_again(self):
         alice, bob, proxy, number, path = self.half_way(BIG // 2)
+        bob.watch().until(lambda o: o["bytes_done"] > BIG // 2 - (8 << 20))  # all that the proxy let pass is written
         bob.kill()
         proxy.cut()
         sent = proxy.counts[False]

@@ -7,7 +7,7 @@ import unittest
 from fault_case import FaultCase
 from faults import FAIL, FOR_EVER, LONG
 from local import Refused
-from peers import Case
+from peers import INSTRUMENTED, Case
 
 SAMPLE = 300 if LONG else 12  # places of each kind and side
 BLOCK = 64 << 10              # what holds blocks, lists and files is of this size or more
@@ -107,6 +107,7 @@ class Sweep(FaultCase):
 class Limited(Case):
     """64 MiB for all that a node's process writes to in memory (RLIMIT_DATA), the stacks of its threads among it."""
 
+    @unittest.skipIf(INSTRUMENTED, "a sanitizer takes more for itself")
     @unittest.skipUnless(shutil.which("prlimit"), "prlimit sets the limit")
     def test_many_files_and_a_big_one(self):
         alice, bob = self.peer("alice", False), self.peer("bob", False)
