@@ -37,7 +37,7 @@ class Faults(Case):
         self.assert_same(path, os.path.join(bob.downloads, os.path.basename(path)))
         self.assert_no_leftovers(bob.downloads)
         # The giver hears of it too, also when the `done` was lost once.
-        alice.watch().until(lambda o: o["state"] == "done") if alice.offers() else None
+        alice.await_end("done")
         self.assertEqual(alice.offers(), [])
 
     def test_connections_cut(self):
@@ -115,7 +115,7 @@ class Faults(Case):
             said = json.dumps({"type": "cancel", "id": identity.lower(), "reason": "cancelled"}).encode()
             db.execute("UPDATE offers SET state = 'cancelled', ledger_state = 4, say = ? WHERE number = ?", (said, number))
         bob.start()
-        alice.watch().until(lambda o: o["state"] == "cancelled") if alice.offers() else None
+        alice.await_end("cancelled")
         bob.stop()
         self.assertEqual(os.listdir(bob.downloads), [])
         self.assertEqual(os.listdir(os.path.join(bob.home, "offers")), [])

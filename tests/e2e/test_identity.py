@@ -115,7 +115,7 @@ class Identity(Case):
         number = alice.run("offer", "--yes", bob.address, alice.file("x", 10), "--no-wait").out.strip()
         theirs = bob.await_pending()
         alice.run("cancel", number)
-        bob.watch().until(lambda o: o["number"] == theirs and o["state"] == "cancelled") if bob.offers() else None
+        bob.await_end("cancelled", number=theirs)
         self.assertEqual(bob.run("history", "--json").rows(), [])
         # What was answered does.
         alice.run("offer", "--yes", bob.address, alice.file("y", 10), "--no-wait")

@@ -221,8 +221,7 @@ class Pausing(Case):
         bob.run("wait", str(number))
         self.assert_same(path, os.path.join(bob.downloads, os.path.basename(path)))
         self.assert_no_leftovers(bob.downloads)
-        if alice.offers():
-            alice.watch().until(lambda o: o["state"] == "done")
+        alice.await_end("done")
 
     def test_the_taker_pauses(self):
         alice, bob, proxy, path, number, given = self.held()

@@ -259,6 +259,12 @@ class Peer:
         watch = self.watch()
         return watch.until(lambda o: o["direction"] == "in" and o["state"] == "pending" and all(o[k] == v for k, v in fields.items()), timeout)["number"]
 
+    def await_end(self, state, **fields):
+        """Until the open offer whose fields are `fields` has ended as `state`, unless it has ended already."""
+        watch = self.watch()  # first: what ends meanwhile is heard there
+        if any(all(o[k] == v for k, v in fields.items()) for o in self.offers()):
+            watch.until(lambda o: o["state"] == state and all(o[k] == v for k, v in fields.items()))
+
     def add(self, other, address=None):
         """Makes `other`, whose node runs, a verified contact under its name."""
         self.run("add", other.name, address or other.address, "--id", other.id(), "--yes")
