@@ -26,10 +26,18 @@ const Spec& spec() {
   return instance;
 }
 
+/// Of what ended before all of it was taken; what arrived before that stays.
+bool is_taken_in_part(const Json& offer) {
+  if (text_of(offer, "state") == "done") return false;
+  if (text_of(offer, "direction") == "out") return number_of(offer, "files_done") > 0;
+  return !array_of(offer, "delivered").empty();
+}
+
 std::string history_line(const Json& offer) {
   const auto ended = static_cast<std::int64_t>(number_of(offer, "ended"));
   std::string line = base::time_text(ended) + "  " + offer_text(offer) + ": " + totals_text(offer) +
                      ", " + state_text(offer) + because_text(offer);
+  if (is_taken_in_part(offer)) line += ", part of it taken";
   if (const std::string decided = decided_text(offer); !decided.empty()) line += ", " + decided;
   const auto failed = number_of(offer, "failed");
   if (failed > 0) line += ", " + base::count_text(failed) + " did not arrive";

@@ -168,13 +168,17 @@ asio::awaitable<Json> do_history(Node& node, Request& request) {
   auto job = [&database, before, limit, peer] { return database.history(before, limit, peer); };
   auto rows = co_await async::run_on(node.services.database_thread, std::move(job));
   if (!rows) throw Failure(Exit::failed, rows.error().text());
-  // What was decided and the other side has not heard yet belongs here too.
-  for (const auto& [number, open] : node.offers.open()) {
-    const bool fits = (!peer || open->row.peer == *peer) && (before == 0 || number < before);
-    if (fits && is_settled(*open) && !open->is(state::active) && !open->is(state::partial))
-      rows->push_back(open->row);
+  // What was decided and the other side has not heard yet belongs here too: it counts as the
+  // latest.
+  const auto& open = node.offers.open();
+  std::vector<storage::OfferRow> unheard;
+  for (const auto& [number, offer] : open) {
+    const bool fits = (!peer || offer->row.peer == *peer) &&
+                      (before == 0 || (open.contains(before) && number < before));
+    if (fits && is_settled(*offer) && !offer->is(state::active) && !offer->is(state::partial))
+      unheard.push_back(offer->row);
   }
-  std::ranges::sort(*rows, std::greater(), &storage::OfferRow::number);
+  rows->insert(rows->begin(), unheard.rbegin(), unheard.rend());
   if (rows->size() > limit) rows->resize(limit);
   // Pages of some rows each: a row with many failures is long.
   Json result;

@@ -138,8 +138,8 @@ class Database {
   /// Those with from <= ended < until; what their `state` says, failed if it says nothing of an
   /// end.
   virtual Result<std::vector<EndedOffer>> ended_between(UnixTime from, UnixTime until) = 0;
-  /// Ended offers that were not cleared, newest first, `before` a number (0: from the newest); of
-  /// one peer if given.
+  /// Ended offers that were not cleared, the latest end first, after the one with the number
+  /// `before` (0: from the latest); of one peer if given.
   virtual Result<std::vector<OfferRow>> history(std::uint64_t before, std::size_t limit,
                                                 const std::optional<protocol::PeerId>& peer) = 0;
   /// What is told of offers that ended before `until` is removed, of one peer if given; how many.

@@ -26,12 +26,16 @@ constexpr char kOpen[] =
     "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE ended = 0 ORDER BY number";
 constexpr char kOne[] =
     "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE number = ? AND cleared = 0";
-constexpr char kHistory[] = "SELECT " PEER_OFFER_COLUMNS
-                            " FROM offers WHERE ended <> 0 AND cleared = 0 AND number < ? "
-                            "ORDER BY number DESC LIMIT ?";
-constexpr char kHistoryOfPeer[] = "SELECT " PEER_OFFER_COLUMNS
-                                  " FROM offers WHERE peer = ? AND ended <> 0 AND cleared = 0 AND "
-                                  "number < ? ORDER BY number DESC LIMIT ?";
+// After the one with the number given, 0: from the latest. What has ended and is not noted as such
+// yet counts as the latest.
+#define PEER_HISTORY_PAGE                                                                       \
+  "ended <> 0 AND cleared = 0 AND (ended, number) < (CASE ?1 WHEN 0 THEN 0x7fffffffffffffff "   \
+  "ELSE (SELECT iif(ended = 0, 0x7fffffffffffffff, ended) FROM offers WHERE number = ?1) END, " \
+  "?1) ORDER BY ended DESC, number DESC LIMIT ?2"
+constexpr char kHistory[] = "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE " PEER_HISTORY_PAGE;
+constexpr char kHistoryOfPeer[] =
+    "SELECT " PEER_OFFER_COLUMNS " FROM offers WHERE peer = ?3 AND " PEER_HISTORY_PAGE;
+#undef PEER_HISTORY_PAGE
 constexpr char kEnded[] =
     "SELECT id, peer, direction, state FROM offers WHERE ended <> 0 AND ended >= ? AND ended < ?";
 // All that a person could read; what the protocol needs stays for as long as ids are kept.
@@ -216,12 +220,10 @@ Result<std::vector<Database::EndedOffer>> OfferTable::ended_between(UnixTime fro
 Result<std::vector<OfferRow>> OfferTable::history(std::uint64_t before, std::size_t limit,
                                                   const std::optional<protocol::PeerId>& peer) {
   constexpr auto kMost = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  const std::uint64_t below = before == 0 ? kMost : std::min(before, kMost);
-  const std::uint64_t rows = std::min<std::uint64_t>(limit, kMost);
   return connection_.attempt("read the history", [&] {
     Query query(connection_, peer ? kHistoryOfPeer : kHistory);
+    query.number(std::min(before, kMost)).number(std::min<std::uint64_t>(limit, kMost));
     if (peer) query.blob(peer->bytes);
-    query.number(below).number(rows);
     return read_offers(query);
   });
 }

@@ -127,6 +127,8 @@ class Choice(Case):
         self.assertNotIn("removed", bob.run("cancel", mine).err)
         self.assertEqual(sorted(os.listdir(os.path.join(bob.downloads, "photos"))), ["a.jpg", "b.jpg", "sub"])
         self.assertIn("cancelled by bob", alice.run("wait", number, code=3).err)
+        for peer in (alice, bob):
+            self.assertRegex(peer.run("history").out, "cancelled.*, part of it taken")
 
     def test_what_chooses_nothing_is_an_error(self):
         alice, bob = self.pair()

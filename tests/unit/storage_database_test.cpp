@@ -385,6 +385,24 @@ TEST_CASE("open offers, history and ended ones are told apart") {
   CHECK(numbers(db->open_offers()) == Numbers{1, 5});
 }
 
+TEST_CASE("the history goes by the end, page by page, whatever the numbers") {
+  const Folder folder;
+  auto db = open(folder);
+  save_ended(*db, 1, 7, "done", 900);
+  save_ended(*db, 2, 7, "done", 100);
+  save_ended(*db, 3, 8, "done", 500);
+  save_ended(*db, 4, 7, "done", 500);
+  REQUIRE(db->save(whole_offer(5)));
+  using Numbers = std::vector<std::uint64_t>;
+  CHECK(numbers(db->history(0, 100, {})) == Numbers{1, 4, 3, 2});
+  CHECK(numbers(db->history(0, 2, {})) == Numbers{1, 4});
+  CHECK(numbers(db->history(4, 2, {})) == Numbers{3, 2});
+  CHECK(numbers(db->history(2, 2, {})) == Numbers{});
+  CHECK(numbers(db->history(1, 100, peer_id(7))) == Numbers{4, 2});
+  CHECK(numbers(db->history(5, 100, {})) == Numbers{1, 4, 3, 2});  // one whose end is not noted yet
+  CHECK(numbers(db->history(6, 100, {})) == Numbers{});
+}
+
 TEST_CASE("what is cleared is told of no more, and its id is known until it is forgotten") {
   const Folder folder;
   auto db = open(folder);
