@@ -93,13 +93,20 @@ class Local:
         for row in self.offers():
             if row["number"] == number:
                 return row
-        request = self.begin("history", before=number + 1, limit=1)
-        found = None
-        while True:
-            m = self.next(request)
-            if "result" in m:
-                return found
-            found = next((row for row in m["offers"] if row["number"] == number), found)
+        before = 0
+        while page := self.history(before):
+            for row in page:
+                if row["number"] == number:
+                    return row
+            before = page[-1]["number"]
+        return None
+
+    def history(self, before=0, limit=64):
+        """Offers that have ended, the latest first, after the one with the number `before`."""
+        rows, request = [], self.begin("history", before=before, limit=limit)
+        while "result" not in (m := self.next(request)):
+            rows += m["offers"]
+        return rows
 
     def close(self):
         self.socket.close()
