@@ -162,6 +162,9 @@ ExitCode run_cancel(std::span<char*> args) {
   for (const Json& path : array_of(result, "kept")) say("kept: " + base::quoted(bytes_from(path)));
   if (const auto removed = number_of(result, "removed_bytes"); removed > 0)
     say(base::size_text(removed) + " that had arrived removed");
+  if (result.contains("left_in"))
+    say("what had arrived in " + base::quoted(bytes_from(result["left_in"])) +
+        " is on a drive that is away; it is removed when the drive is back there");
   return ExitCode::done;
 }
 

@@ -86,6 +86,7 @@ class Exchange : public SessionUser {
   struct CancelResult {
     std::vector<std::string> kept;
     std::uint64_t removed_bytes = 0;
+    std::string left_in;  ///< a folder on a drive that is away: removed when it is back
   };
   asio::awaitable<CancelResult> cancel(OfferPtr offer, bool keep);
   /// What is being carried out stands still until resume(), over restarts too; an offer of ours
@@ -127,7 +128,8 @@ class Exchange : public SessionUser {
 
   // given
   void wanted(Pair& pair, const protocol::OfferId& id);
-  void refuse_paused(Pair& pair, const OfferRecord& offer, const std::string& why);
+  bool stands_still(const OfferRecord& offer) const;
+  void refuse_paused(Pair& pair, const OfferRecord& offer);
   asio::awaitable<void> stand_still(OfferPtr offer);
   void give_up_idle(Pair& pair, const OfferPtr& offer);
   void tell_stopping();

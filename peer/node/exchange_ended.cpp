@@ -9,6 +9,7 @@
 #include "node/exchange.hpp"
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
+#include "storage/disk_error.hpp"
 #include "storage/staging.hpp"
 
 namespace peer::node {
@@ -115,6 +116,11 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
     auto cleared = std::make_shared<std::optional<Result<storage::Intake::Delivered>>>();
     tasks_.spawn("cancel", clear_and_tell(offer, keep, cleared));
     while (!*cleared) co_await services_.changed.wait();
+    if (!**cleared && storage::is_drive_away((*cleared)->error().code)) {
+      result.removed_bytes = 0;
+      result.left_in = plan_from_json(offer->row.options).folder;
+      co_return result;
+    }
     if (!**cleared) {
       throw Failure(base::Exit::failed,
                     "offer " + std::to_string(offer->row.number) +
@@ -162,10 +168,13 @@ asio::awaitable<Result<storage::Intake::Delivered>> Exchange::remove_staged(
       if (auto gone = intake->abandon(keep); !gone) return std::move(gone).error();
       return keep ? intake->delivered() : storage::Intake::Delivered();
     }
-    // Its list is damaged: nothing can be kept, but what is staged can go.
+    // Its list is damaged, or the drive is away: nothing can be kept, but what is staged can go.
     auto folder = storage::Folder::open(record);
     if (!folder) return std::move(folder).error();
-    if (auto gone = storage::Staging::remove_noted(*folder); !gone) return std::move(gone).error();
+    auto gone = storage::Staging::leave(*folder);
+    if (!gone) return std::move(gone).error();
+    if (!*gone)
+      return storage::errno_error("remove what arrived in", plan.folder, storage::kDriveAway);
     return storage::Intake::Delivered();
   };
   auto done = co_await async::run_on(services_.disk, std::move(job));

@@ -89,7 +89,7 @@ void Exchange::wanted(Pair& pair, const protocol::OfferId& id) {
   if (!offer) return;
   const auto* given = pair.ledger.find_given(id);
   const bool accepted = given && given->state == protocol::GivenOffer::State::accepted;
-  if (offer->row.paused && accepted) return refuse_paused(pair, *offer, {});  // its list may go
+  if (stands_still(*offer) && accepted) return refuse_paused(pair, *offer);  // its list may go
   offer->used = steady_clock::now();
   if (!offer->trouble || steady_clock::now() - offer->trouble_since < kWantsUnderWay) return;
   offer->trouble.reset();
@@ -109,7 +109,7 @@ void Exchange::on_accepted(Pair& pair, const protocol::Accepted& event) {
     offer->row.state = state::active;
     note(offer);
   }
-  if (offer->row.paused) return refuse_paused(pair, *offer, {});
+  if (stands_still(*offer)) return refuse_paused(pair, *offer);
   if (expects_lane(pair, event.accept.id))
     sessions_->open_lanes(pair, event.accept.id, event.accept.lanes);
 }

@@ -40,7 +40,7 @@ void Exchange::pause(const OfferPtr& offer) {
   auto& pair = sessions_->pair(offer->row.peer);
   if (offer->given()) {
     stop_lanes(*offer);
-    if (offer->is(state::active)) refuse_paused(pair, *offer, {});
+    if (offer->is(state::active)) refuse_paused(pair, *offer);
   } else if (offer->taking) {
     offer->taking->pause();
     tasks_.spawn("stand still", stand_still(offer));
@@ -80,11 +80,15 @@ void Exchange::resume(const OfferPtr& offer) {
   say(pair);
 }
 
-/// The answer to whatever the taker wants, or may want, of it.
-void Exchange::refuse_paused(Pair& pair, const OfferRecord& offer, const std::string& why) {
+bool Exchange::stands_still(const OfferRecord& offer) const {
+  return offer.row.paused || stopping_;
+}
+
+/// The answer to whatever the taker wants, or may want, of what stands still.
+void Exchange::refuse_paused(Pair& pair, const OfferRecord& offer) {
   const auto session = pair.session;
   if (!session || session->over() || !session->greeted()) return;
-  session->talk().trouble(trouble_of(offer, Errc::paused, why));
+  session->talk().trouble(trouble_of(offer, Errc::paused, offer.row.paused ? "" : kStopping));
   session->flush();
 }
 
@@ -119,8 +123,7 @@ void Exchange::give_up_idle(Pair& pair, const OfferPtr& offer) {
 /// Whoever carries something out with this peer is told that it stands still.
 void Exchange::tell_stopping() {
   for (const auto& [number, offer] : offers_.open()) {
-    if (offer->is(state::active))
-      refuse_paused(sessions_->pair(offer->row.peer), *offer, kStopping);
+    if (offer->is(state::active)) refuse_paused(sessions_->pair(offer->row.peer), *offer);
   }
 }
 

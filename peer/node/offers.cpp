@@ -9,6 +9,7 @@
 #include "async/run_on.hpp"
 #include "base/log.hpp"
 #include "node/failure.hpp"
+#include "storage/disk_error.hpp"
 #include "storage/staging.hpp"
 
 namespace peer::node {
@@ -17,12 +18,24 @@ namespace {
 constexpr std::chrono::seconds kMeterSpan{4};
 constexpr std::chrono::milliseconds kMeterGap{100};
 
+/// Of what is staged on a drive that is away only this is kept.
+void keep_notes(const std::string& folder) {
+  std::error_code ignored;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, ignored)) {
+    if (!storage::Staging::is_note(entry.path().filename().string()))
+      std::filesystem::remove_all(entry.path(), ignored);
+  }
+}
+
 /// Removes an offer's record, and before it what it tells to be staged; false if something stays.
 bool remove_record(const std::string& folder) {
   auto record = storage::Folder::open(folder);
   if (record) {
     if (auto removed = storage::Staging::remove_noted(*record); !removed) {
-      base::log(base::Level::warning, "offers", removed.error().text());
+      if (storage::is_drive_away(removed.error().code))
+        keep_notes(folder);
+      else
+        base::log(base::Level::warning, "offers", removed.error().text());
       return false;
     }
   }

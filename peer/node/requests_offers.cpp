@@ -135,6 +135,7 @@ asio::awaitable<Json> do_cancel(Node& node, Request& request) {
   result["number"] = offer->row.number;
   result["kept"] = json_byte_list(done.kept);
   result["removed_bytes"] = done.removed_bytes;
+  if (!done.left_in.empty()) result["left_in"] = json_bytes(done.left_in);
   co_return result;
 }
 

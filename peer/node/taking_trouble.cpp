@@ -187,7 +187,7 @@ asio::awaitable<void> Taking::look_for_remedy() {
   if (!offer_->trouble || steady_clock::now() - looked_ < kRemedyLooks) co_return;
   looked_ = steady_clock::now();
   if (!offer_->trouble_is_ours) {
-    resume();
+    if (pair_.session) resume();  // while the giver is away its last word stands
   } else if (offer_->row.paused) {
     co_return;
   } else if (folder_away_) {

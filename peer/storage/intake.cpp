@@ -146,8 +146,12 @@ class OpenIntake final : public Intake, public std::enable_shared_from_this<Open
       delivered_ = std::move(*result);
     }
     s.holdings.begin({});
-    auto removed = s.staging ? s.staging->remove() : Staging::remove_noted(s.record);
-    if (!removed) return removed;
+    if (s.staging) {
+      auto removed = s.staging->remove();
+      if (!removed) return removed;
+    } else if (auto left = Staging::leave(s.record); !left) {
+      return std::move(left).error();
+    }
     auto forgotten = s.record.remove_file(Journal::kName);
     if (!forgotten && !is_errno(forgotten.error().code, ENOENT)) return forgotten;
     return {};

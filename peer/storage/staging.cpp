@@ -26,6 +26,9 @@ constexpr std::string_view kFirstLine = "peer staging 1";
 constexpr char kNewFile[] = "staging.new";
 /// Two, for where one is damaged the hidden folder would be nobody's.
 constexpr std::array<const char*, 2> kNotes{Staging::kFile, "staging.copy"};
+/// Notes of folders on drives that are away, numbered from 0.
+constexpr char kAside[] = "staging.away-";
+constexpr unsigned kMaxAside = 4;
 constexpr std::size_t kNoteBytes = 16 * 1024;
 constexpr unsigned kMaxNames = 1000;  ///< `.peer-ID-N` tried before giving up
 
@@ -83,14 +86,18 @@ Result<void> write_as(const Folder& record, const char* name, std::string_view t
   return record.rename_over(kNewFile, record, name);
 }
 
-Result<void> write_note(const Folder& record, const Note& note) {
+std::string text_of(const Note& note) {
   std::ostringstream out;
   out << kFirstLine << '\n'
       << note.inode << '\n'
       << base::base64(note.folder) << '\n'
       << note.name << '\n'
       << std::hex << note.file_system << '\n';
-  const std::string text = out.str();
+  return out.str();
+}
+
+Result<void> write_note(const Folder& record, const Note& note) {
+  const std::string text = text_of(note);
   for (const char* name : kNotes) {
     auto written = write_as(record, name, text);
     if (!written) return written;
@@ -176,19 +183,38 @@ Result<void> forget(const Folder& record) {
   return {};
 }
 
-/// `destination` may be closed: it is gone, and the staging folder with it.
-Result<void> remove_staging(const Folder& record, const Folder& destination, const Note& note) {
-  if (destination && note.inode == 0) {
+Result<void> remove_hidden(const Folder& destination, const Note& note) {
+  if (note.inode == 0) {
     (void)destination.remove_folder(note.name);  // only goes if nothing is in it
-  } else if (destination) {
-    auto ours = is_noted(destination, note);
-    if (!ours) return std::move(ours).error();
-    if (*ours) {
-      auto removed = destination.remove_tree(note.name);
-      if (!removed) return removed;
-    }
+    return {};
   }
-  return forget(record);
+  auto ours = is_noted(destination, note);
+  if (!ours) return std::move(ours).error();
+  return *ours ? destination.remove_tree(note.name) : Result<void>();
+}
+
+/// Where its folder was removed, what was in it is gone too.
+Result<void> remove_hidden(const Note& note) {
+  auto there = drive_of(note);
+  if (!there) return there;
+  auto destination = Folder::open(note.folder);
+  if (destination) return remove_hidden(*destination, note);
+  const auto& code = destination.error().code;
+  if (is_errno(code, ENOENT) || is_entry_error(code)) return {};
+  return std::move(destination).error();
+}
+
+/// Its drive is away: the note makes room for another, and is found by Staging::remove_noted().
+Result<void> set_aside(const Folder& record, const Note& note) {
+  for (unsigned n = 0; n < kMaxAside; ++n) {
+    const std::string name = kAside + std::to_string(n);
+    auto taken = record.has(name);
+    if (!taken) return std::move(taken).error();
+    if (!*taken) return write_as(record, name.c_str(), text_of(note));
+  }
+  base::log(base::Level::warning, "storage",
+            base::quoted(note.folder + "/" + note.name) + " stays where it is: too many were left");
+  return {};
 }
 
 }  // namespace
@@ -225,8 +251,8 @@ Result<std::unique_ptr<Staging>> Staging::open(const Folder& record, const proto
   staging->umask_ = current_umask();
 
   if (note && note.folder != folder) {
-    auto removed = remove_noted(record);
-    if (!removed) return std::move(removed).error();
+    auto left = leave(record);
+    if (!left) return std::move(left).error();
     note = {};
   }
   if (note && note.inode == 0) {
@@ -275,20 +301,40 @@ Result<void> Staging::remove() {
   const auto note = read_note(record_);
   if (!note) return note.error();
   if (!*note || note->name != name_) return {};
-  return remove_staging(record_, destination_, *note);
+  auto removed = remove_hidden(destination_, *note);
+  return removed ? forget(record_) : removed;
+}
+
+Result<bool> Staging::leave(const Folder& record) {
+  const auto note = read_note(record);
+  if (!note) return note.error();
+  if (!*note) return true;
+  auto removed = remove_hidden(*note);
+  const bool away = !removed && is_drive_away(removed.error().code);
+  if (!removed && !away) return std::move(removed).error();
+  auto forgotten = away ? set_aside(record, *note) : Result<void>();
+  if (forgotten) forgotten = forget(record);
+  if (!forgotten) return std::move(forgotten).error();
+  return !away;
 }
 
 Result<void> Staging::remove_noted(const Folder& record) {
-  const auto note = read_note(record);
-  if (!note) return note.error();
-  if (!*note) return {};
-  auto destination = Folder::open(note->folder);
-  if (!destination && !is_errno(destination.error().code, ENOENT) &&
-      !is_entry_error(destination.error().code))
-    return destination.error();
-  if (!destination) return remove_staging(record, Folder(), *note);
-  return remove_staging(record, *destination, *note);
+  Result<void> all;
+  auto left = leave(record);
+  if (!left) all = std::move(left).error();
+  for (unsigned n = 0; n < kMaxAside; ++n) {
+    const std::string name = kAside + std::to_string(n);
+    auto note = read_one(record, name.c_str());
+    auto removed = !note   ? Result<void>(note.error())
+                   : *note ? remove_hidden(*note)
+                           : Result<void>();
+    if (removed && *note) removed = record.remove_file(name);
+    if (!removed && (all || is_drive_away(all.error().code))) all = std::move(removed);
+  }
+  return all;
 }
+
+bool Staging::is_note(std::string_view name) { return name.starts_with(kFile); }
 
 Result<void> Staging::drive_there(const Folder& record) {
   const auto note = read_note(record);
@@ -297,10 +343,12 @@ Result<void> Staging::drive_there(const Folder& record) {
 }
 
 Result<void> Staging::forget_drive_away(const Folder& record) {
-  auto there = drive_there(record);
-  if (there) return {};
-  if (!is_drive_away(there.error().code)) return there;
-  return forget(record);
+  const auto note = read_note(record);
+  if (!note) return note.error();
+  auto there = *note ? drive_of(*note) : Result<void>();
+  if (there || !is_drive_away(there.error().code)) return there;
+  auto aside = set_aside(record, *note);
+  return aside ? forget(record) : aside;
 }
 
 std::shared_ptr<const Fd> Staging::opened(std::uint64_t entry) const {

@@ -47,12 +47,17 @@ class Staging {
   Result<void> still_there() const;
   /// Removes the staging folder, if it is still ours, and forgets it. Harmless when done already.
   Result<void> remove();
-  /// The same without an open Staging, by what the record knows.
+  /// The same without an open Staging, by what the record knows. False: it is on a drive that is
+  /// away, and stays noted for remove_noted().
+  static Result<bool> leave(const Folder& record);
+  /// leave(), and what was left before. is_drive_away() where some of it still is.
   static Result<void> remove_noted(const Folder& record);
+  /// Whether a file of the record is such a note.
+  static bool is_note(std::string_view name);
   /// Whether the file system that the record knows is the one mounted there now; else
   /// is_drive_away().
   static Result<void> drive_there(const Folder& record);
-  /// Of a drive that is away no more is known: the next open() begins anew where its folder is now.
+  /// What is on a drive that is away is left: the next open() begins anew where its folder is now.
   static Result<void> forget_drive_away(const Folder& record);
 
   /// Descriptors of files that are written in several pieces, by entry; the latest kOpenFiles.

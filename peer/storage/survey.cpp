@@ -50,8 +50,8 @@ class Survey {
     auto read = read_journal();
     if (!read) return read;
     if (s_.ended || !begun_) {  // what an earlier round, or this one, left when it had ended
-      auto removed = Staging::remove_noted(s_.record);
-      if (!removed) return removed;
+      auto left = Staging::leave(s_.record);
+      if (!left) return std::move(left).error();
     }
     if (s_.ended) return {};
     auto staging = Staging::open(s_.record, s_.id, s_.plan.folder, *s_.journal);

@@ -519,6 +519,21 @@ class Faults(Case):
         self.assert_same(path, os.path.join(disk, "big"))
         self.assertEqual(os.listdir(disk), ["big"])
         self.assertEqual(len(os.listdir(kept)), 1)  # nobody can remove it from here
+        subprocess.run(["mount", "--bind", kept, disk], check=True)
+        until(lambda: not os.listdir(kept), 20, "what was left there goes when the drive is back")
+
+    def test_a_transfer_is_cancelled_while_its_drive_is_away(self):
+        bob, proxy, number, path, disk, kept = self.drive_away()
+        said = bob.run("cancel", str(number))
+        self.assertIn(f"what had arrived in ‘{disk}’ is on a drive that is away; it is removed when the drive is back there", said.err)
+        self.assertEqual(bob.offers(), [])
+        self.assertEqual(os.listdir(disk), [])
+        bob.stop()  # it is known over a restart
+        bob.start()
+        self.assertEqual(len(os.listdir(kept)), 1)
+        subprocess.run(["mount", "--bind", kept, disk], check=True)
+        until(lambda: not os.listdir(kept), 20, "what was left there goes when the drive is back")
+        until(lambda: not os.listdir(os.path.join(bob.home, "offers")), 20, "nothing is known of it any more")
 
     def test_the_folder_that_receives_is_renamed_meanwhile(self):
         """It is noticed while bytes are lacking, and goes on when the name is back."""

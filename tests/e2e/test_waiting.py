@@ -318,6 +318,9 @@ class Pausing(Case):
         watch.until(lambda o: o.get("away") and (o.get("trouble") or {}).get("code") == "paused")
         self.assertIn(f"{stops.name} paused: its program was ended", stays.run("offers").out)
         stops.stop()
+        if giver_stops:
+            time.sleep(6)  # it would have been tried again
+            self.assertIn(f"{stops.name} paused: its program was ended", stays.run("offers").out)
         alice.run("offer", "bob", path, "--limit", "none", "--no-wait") if not giver_stops else None
         stops.start()
         alice.run("offer", "bob", path, "--limit", "none", "--no-wait") if giver_stops else None
