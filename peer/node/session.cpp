@@ -22,9 +22,9 @@ constexpr std::size_t kOutboxBytes = 256u
                                      << 10;  ///< of control messages, handed to the socket's queue
 constexpr std::size_t kJoinedBytes =
     16 * 1024;  ///< a block this small travels in one TLS record with its header
-constexpr std::chrono::milliseconds kLinger{300};  ///< for the other side to hear our last words
-constexpr std::chrono::seconds kLastWords{
-    1};  ///< for what is still to be written when a session ends
+/// For what is still to be written when a session ends, and for the other side to hear it: whoever
+/// is told to end does so in under a second.
+constexpr milliseconds kLastWords{900};
 
 }  // namespace
 
@@ -101,8 +101,7 @@ asio::awaitable<void> Session::run() {
     co_await written_.wait_for(milliseconds(50));
   if (leaving_ && outbox_bytes_ == 0) {
     stream_->end_writing();
-    const auto gone_by = std::chrono::steady_clock::now() + kLinger;
-    while (!read_to_its_end_ && std::chrono::steady_clock::now() < gone_by)
+    while (!read_to_its_end_ && std::chrono::steady_clock::now() < give_up)
       co_await written_.wait_for(milliseconds(20));
   }
   stream_->close();
@@ -297,10 +296,15 @@ asio::awaitable<void> Session::write_loop() {
     if (sent && out.block) sent = co_await stream_->write(out.block.bytes().first(out.bytes));
     outbox_bytes_ -= out.control.size() + (out.block ? out.bytes : 0);
     if (!sent) {
+      // The other side is gone, but what it said before may lie here unread.
+      const auto give_up = std::chrono::steady_clock::now() + kLastWords;
+      while (!talk_.over() && std::chrono::steady_clock::now() < give_up)
+        co_await over_.wait_for(kLastWords);
       outbox_.clear();
       outbox_bytes_ = 0;
       talk_.disconnected(sent.error());
       flush();
+      written_.notify_all();
       co_return;
     }
     written_.notify_all();

@@ -207,10 +207,10 @@ class Several(Case):
 
 
 class Pausing(Case):
-    def held(self, size=48 << 20, after=8 << 20):
+    def held(self, size=48 << 20, after=8 << 20, limit="none"):
         alice, bob, proxy = self.pair_through_proxy()
         path = alice.file("big", size)
-        alice.run("offer", "bob", path, "--no-wait")
+        alice.run("offer", "bob", path, "--limit", limit, "--no-wait")
         number = bob.await_pending()
         proxy.hold(after)
         bob.run("accept", str(number), "--no-wait")
@@ -309,8 +309,7 @@ class Pausing(Case):
         self.assertIn("not paused", bob.run("resume", str(number), code=1).err)
 
     def stopped(self, giver_stops):
-        alice, bob, proxy, path, number, given = self.held(256 << 20)
-        alice.run("offer", "bob", path, "--limit", "20M", "--no-wait")  # (it would be over too soon)
+        alice, bob, proxy, path, number, given = self.held(256 << 20, limit="20M")  # (it would be over too soon)
         proxy.release()
         stops, stays = (alice, bob) if giver_stops else (bob, alice)
         watch = stays.watch()
