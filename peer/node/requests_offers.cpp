@@ -158,6 +158,23 @@ asio::awaitable<Json> do_wait(Node& node, Request& request) {
   co_return co_await follow(node, request, std::move(offers));
 }
 
+/// What was decided and the other side has not heard yet belongs to the history too: it counts as
+/// the latest. Newest first.
+std::vector<storage::OfferRow> unheard(const Node& node,
+                                       const std::optional<protocol::PeerId>& peer,
+                                       std::uint64_t before) {
+  const auto& open = node.offers.open();
+  std::vector<storage::OfferRow> rows;
+  for (const auto& [number, offer] : open) {
+    const bool fits = (!peer || offer->row.peer == *peer) &&
+                      (before == 0 || (open.contains(before) && number < before));
+    if (fits && is_settled(*offer) && !offer->is(state::active) && !offer->is(state::partial))
+      rows.push_back(offer->row);
+  }
+  std::ranges::reverse(rows);
+  return rows;
+}
+
 asio::awaitable<Json> do_history(Node& node, Request& request) {
   const auto& arguments = request.arguments();
   std::optional<protocol::PeerId> peer;
@@ -165,26 +182,20 @@ asio::awaitable<Json> do_history(Node& node, Request& request) {
   const auto before = number_of(arguments, "before");
   const auto limit =
       static_cast<std::size_t>(std::min(number_of(arguments, "limit", 50), kHistoryMost));
+  auto rows = unheard(node, peer, before);
   auto& database = *node.services.database;
   auto job = [&database, before, limit, peer] { return database.history(before, limit, peer); };
-  auto rows = co_await async::run_on(node.services.database_thread, std::move(job));
-  if (!rows) throw Failure(Exit::failed, rows.error().text());
-  // What was decided and the other side has not heard yet belongs here too: it counts as the
-  // latest.
-  const auto& open = node.offers.open();
-  std::vector<storage::OfferRow> unheard;
-  for (const auto& [number, offer] : open) {
-    const bool fits = (!peer || offer->row.peer == *peer) &&
-                      (before == 0 || (open.contains(before) && number < before));
-    if (fits && is_settled(*offer) && !offer->is(state::active) && !offer->is(state::partial))
-      unheard.push_back(offer->row);
-  }
-  rows->insert(rows->begin(), unheard.rbegin(), unheard.rend());
-  if (rows->size() > limit) rows->resize(limit);
+  const auto ended = co_await async::run_on(node.services.database_thread, std::move(job));
+  if (!ended) throw Failure(Exit::failed, ended.error().text());
+  std::erase_if(rows, [&](const auto& row) {  // it was heard meanwhile
+    return std::ranges::find(*ended, row.number, &storage::OfferRow::number) != ended->end();
+  });
+  rows.insert(rows.end(), ended->begin(), ended->end());
+  if (rows.size() > limit) rows.resize(limit);
   // Pages of some rows each: a row with many failures is long.
   Json result;
   result["offers"] = Json::array();
-  for (auto& row : *rows) {
+  for (auto& row : rows) {
     OfferRecord offer;
     offer.row = std::move(row);
     Json fields;

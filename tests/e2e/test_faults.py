@@ -565,7 +565,7 @@ class Faults(Case):
         self.check_arrived(alice, bob, number, path)
 
     def test_cancelled_at_any_place(self):
-        """By one side, twice, or by both at once: both agree, nothing stays."""
+        """By one side, twice, or by both at once: both agree, and nothing stays but what was delivered when the cancel came, which both tell."""
         alice, bob, proxy = self.pair_through_proxy()
         path = alice.file("big.bin", 12 << 20)
         for after in (1, 300_000, 6 << 20, 11 << 20):
@@ -582,13 +582,17 @@ class Faults(Case):
                 codes = [s.finish().code for s in said]  # said while nothing passes
                 self.assertIn(0, codes, (after, who))
                 proxy.release()
-                states = []
+                ended = []
                 for p, n in ((alice, row["number"]), (bob, number)):
                     p.run("wait", str(n), code=None)
-                    states += [r["state"] for r in p.run("history", "--json").rows() if r["number"] == n]
-                self.assertEqual(states, ["cancelled", "cancelled"], (after, who))
+                    ended += [r for r in p.run("history", "--json").rows() if r["number"] == n]
+                self.assertEqual([r["state"] for r in ended], ["cancelled", "cancelled"], (after, who))
                 self.assertEqual(alice.offers() + bob.offers(), [])
-                self.assertEqual(os.listdir(bob.downloads), [], (after, who))
+                here = os.listdir(bob.downloads)
+                self.assertEqual([os.path.basename(p) for p in ended[1].get("delivered", [])], here, (after, who))
+                for name in here:
+                    self.assert_same(path, os.path.join(bob.downloads, name))
+                    os.unlink(os.path.join(bob.downloads, name))
 
     @unittest.skipUnless(os.geteuid() == 0, "mounting a small tmpfs needs root")
     def test_what_was_given_is_not_held_open(self):
