@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <iterator>
+#include <map>
 #include <mutex>
 
 #include "async/run_on.hpp"
@@ -52,7 +54,8 @@ bool is_number(const std::string& text) {
 
 struct Offers::Left {
   std::mutex mutex;
-  std::vector<std::string> records;
+  std::vector<std::string> records;          ///< folders that could not be removed
+  std::map<std::uint64_t, Write> unwritten;  ///< by number of the offer; of the database's thread
 };
 
 Offers::Offers(Services& services) : services_(services), left_(std::make_shared<Left>()) {}
@@ -142,10 +145,32 @@ OfferPtr Offers::find(const protocol::PeerId& peer, const protocol::OfferId& id,
 
 void Offers::save(const OfferPtr& offer) {
   offer->row.spent = offer->spent->text();
-  services_.save_later(
-      "save offer " + std::to_string(offer->row.number),
-      [row = offer->row](storage::Database& database) { return database.save(row); });
+  write("save", offer->row.number,
+        [row = offer->row](storage::Database& database) { return database.save(row); });
+}
+
+/// What the disk has no room for, or what there is no memory for, is tried again by clear_left().
+void Offers::write(const std::string& what, std::uint64_t number, Write work) {
+  auto job = [left = left_, number, work = std::move(work)](storage::Database& database) {
+    const auto& kept = left->unwritten[number] = work;
+    auto done = kept(database);
+    if (done) left->unwritten.erase(number);
+    return done;
+  };
+  services_.save_later(what + " offer " + std::to_string(number), std::move(job));
   services_.changed.notify_all();
+}
+
+void Offers::write_again() {
+  asio::post(services_.database_thread, [&database = *services_.database, left = left_] {
+    std::erase_if(left->unwritten, [&](const auto& entry) {
+      const bool done = static_cast<bool>(entry.second(database));
+      if (done)
+        base::log(base::Level::info, "offers",
+                  "offer " + std::to_string(entry.first) + " could be saved now");
+      return done;
+    });
+  });
 }
 
 void Offers::set_state(const OfferPtr& offer, std::string_view state) {
@@ -161,10 +186,9 @@ void Offers::end(const OfferPtr& offer, std::string_view state, std::string text
   offer->row.say.clear();
   open_.erase(offer->row.number);
   if (offer->unanswered_knock()) {
-    services_.save_later(
-        "remove offer " + std::to_string(offer->row.number),
-        [number = offer->row.number](storage::Database& db) { return db.remove_offer(number); });
-    services_.changed.notify_all();
+    write("remove", offer->row.number, [number = offer->row.number](storage::Database& database) {
+      return database.remove_offer(number);
+    });
   } else {
     save(offer);
   }
@@ -185,6 +209,7 @@ void Offers::end(const OfferPtr& offer, std::string_view state, std::string text
 void Offers::drop_record(const OfferPtr& offer) { clear({offer->folder}, {}); }
 
 void Offers::clear_left() {
+  write_again();
   std::vector<std::string> records;
   {
     const std::scoped_lock lock(left_->mutex);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -109,7 +110,7 @@ class Offers {
   const std::map<std::uint64_t, OfferPtr>& open() const { return open_; }
   std::string folder_of(std::uint64_t number) const;
 
-  /// Writes the row later and wakes who follows.
+  /// Writes the row later, again until that succeeds, and wakes who follows.
   void save(const OfferPtr& offer);
   void set_state(const OfferPtr& offer, std::string_view state);
   /// From now on, in bytes a second; 0: none.
@@ -119,12 +120,15 @@ class Offers {
   void end(const OfferPtr& offer, std::string_view state, std::string text = {});
   /// Removes the record of an offer that is not needed any more, once that is saved.
   void drop_record(const OfferPtr& offer);
-  /// Removes, on the disk pool, what an earlier run of the program or trouble of the disk left of
-  /// offers that have ended.
+  /// Every few seconds. Removes, on the disk pool, what an earlier run of the program or trouble of
+  /// the disk left of offers that have ended, and writes what could not be written.
   void clear_left();
 
  private:
-  struct Left;  ///< record folders that could not be removed
+  using Write = std::function<Result<void>(storage::Database&)>;
+  struct Left;  ///< what could not be removed or written
+  void write(const std::string& what, std::uint64_t number, Write work);
+  void write_again();
   void clear(std::vector<std::string> records, std::vector<std::string> spooled);
 
   Services& services_;

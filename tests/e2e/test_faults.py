@@ -357,6 +357,24 @@ class Faults(Case):
         bob.run("accept", str(number))
         self.assert_same(path, os.path.join(bob.downloads, "x"))
 
+    def test_a_decision_that_cannot_be_noted(self):
+        """It holds, and is noted as soon as that can be: a crash does not undo it then."""
+        alice, bob = self.pair()
+        alice.run("offer", "bob", alice.file("x", 10), "--no-wait")
+        number = bob.await_pending()
+        other = sqlite3.connect(os.path.join(bob.home, "peer.db"), isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")  # another program that writes: ours gives up after some seconds
+        bob.run("reject", str(number))
+        alice.await_end("rejected")
+        until(lambda: bob.log_file().count(f"save offer {number}: ") == 2, 30, "neither the answer nor the end could be noted")
+        other.execute("ROLLBACK")
+        other.close()
+        until(lambda: bob.run("history").out, 20, "what was decided is noted")
+        bob.kill()
+        bob.start()
+        self.assertEqual(bob.offers(), [])
+        self.assertEqual([r["state"] for r in bob.run("history", "--json").rows()], ["rejected"])
+
     def without_record(self, peer, proxy, number, lost):
         """Ends the node; it begins anew without this file of the offer's record, or without any."""
         peer.kill()
