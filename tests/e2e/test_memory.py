@@ -43,7 +43,11 @@ class Sweep(FaultCase):
         self.said(self.b, "accept", let_go, offer=str(row["number"]), to=folder, wait=False)
 
         def done():
-            rows = [local.offer(n) for local, n in ((self.a, number), (self.b, row["number"]))]
+            try:
+                rows = [local.offer(n) for local, n in ((self.a, number), (self.b, row["number"]))]
+            except Refused as e:
+                self.assertRegex(str(e), "memory")
+                return False
             for o in rows:
                 self.seen(o, let_go)
             return all(o and o["state"] == "done" for o in rows)
