@@ -4,8 +4,10 @@
 #include <asio/this_coro.hpp>
 #include <ctime>
 #include <utility>
+#include <vector>
 
 #include "async/run_on.hpp"
+#include "base/text.hpp"
 #include "node/exchange.hpp"
 #include "node/failure.hpp"
 #include "node/fetching.hpp"
@@ -97,6 +99,15 @@ asio::awaitable<Exchange::CancelResult> Exchange::cancel(OfferPtr offer, bool ke
   const auto taking = offer->taking;  // none while its list is fetched again
   const bool staged = taking || (!offer->given() && offer->is(state::active));
   result.removed_bytes = staged ? offer->row.bytes_done : 0;
+  if (keep && taking && taking->drive_away()) {
+    throw Failure(base::Exit::failed,
+                  "offer " + std::to_string(offer->row.number) +
+                      " is not cancelled: what is complete of it cannot be kept now, for it is on "
+                      "a drive that is away from " +
+                      base::quoted(taking->plan().folder) +
+                      ". Mount it and try again, or cancel without --keep: then it is removed "
+                      "when the drive is back");
+  }
   auto said = pair.ledger.cancel(message);
   if (!said) {
     throw Failure(base::Exit::failed, "offer " + std::to_string(offer->row.number) +
@@ -216,12 +227,18 @@ void Exchange::stop_fetch(const OfferRecord& offer) {
 }
 
 void Exchange::cancel_all_with(const protocol::PeerId& peer) {
+  auto& ledger = sessions_->pair(peer).ledger;
+  std::vector<protocol::OfferId> unnoted;
+  for (const auto& [id, taken] : ledger.taken()) {
+    if (!offers_.find(peer, id, Direction::taken)) unnoted.push_back(id);
+  }
+  for (const auto& id : unnoted) ledger.end(id, protocol::Outcome::cancelled);
   const auto open = offers_.open();
   for (const auto& [number, offer] : open) {
     if (offer->row.peer != peer) continue;
     stop_lanes(*offer);
     stop_fetch(*offer);
-    sessions_->pair(peer).ledger.end(offer->row.id, protocol::Outcome::cancelled);
+    ledger.end(offer->row.id, protocol::Outcome::cancelled);
     const bool told =
         offer->is(state::rejected) || offer->is(state::done) || offer->is(state::failed);
     if (told) {

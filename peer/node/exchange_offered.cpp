@@ -110,10 +110,6 @@ asio::awaitable<void> Exchange::take_note(Pair& pair, protocol::Offer what, std:
       co_await services_.changed.wait_for(later - std::chrono::steady_clock::now());
       if (stopping_ || !pair.ledger.find_taken(what.id)) co_return;
     }
-    if (contacts_.is_blocked(pair.id)) {
-      pair.ledger.end(what.id, protocol::Outcome::cancelled);
-      co_return;
-    }
     offer = co_await add_noted(row);
   }
   if (const auto noted = noting_.find(address); noted != noting_.end() && stranger)

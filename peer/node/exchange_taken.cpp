@@ -109,7 +109,7 @@ asio::awaitable<void> Exchange::accept(OfferPtr offer, storage::LandingPlan plan
       auto job = [record = offer->folder]() -> Result<void> {
         auto folder = storage::Folder::open(record);
         if (!folder) return std::move(folder).error();
-        return storage::Staging::forget_drive_away(*folder);
+        return storage::Staging::leave_drive_away(*folder);
       };
       // If not, it is told once more that the drive is away.
       if (auto forgot = co_await async::run_on(services_.disk, std::move(job)); !forgot)

@@ -7,6 +7,7 @@
 #include <iterator>
 #include <map>
 #include <mutex>
+#include <new>
 
 #include "async/run_on.hpp"
 #include "base/log.hpp"
@@ -152,9 +153,15 @@ void Offers::save(const OfferPtr& offer) {
 /// What the disk has no room for, or what there is no memory for, is tried again by clear_left().
 void Offers::write(const std::string& what, std::uint64_t number, Write work) {
   auto job = [left = left_, number, work = std::move(work)](storage::Database& database) {
-    const auto& kept = left->unwritten[number] = work;
-    auto done = kept(database);
-    if (done) left->unwritten.erase(number);
+    Result<void> done = Error(std::make_error_code(std::errc::not_enough_memory));
+    try {
+      done = work(database);
+    } catch (const std::bad_alloc&) {
+    }
+    if (done)
+      left->unwritten.erase(number);
+    else
+      left->unwritten.insert_or_assign(number, work);
     return done;
   };
   services_.save_later(what + " offer " + std::to_string(number), std::move(job));
@@ -162,7 +169,7 @@ void Offers::write(const std::string& what, std::uint64_t number, Write work) {
 }
 
 void Offers::write_again() {
-  asio::post(services_.database_thread, [&database = *services_.database, left = left_] {
+  services_.save_later("save offers again", [left = left_](storage::Database& database) {
     std::erase_if(left->unwritten, [&](const auto& entry) {
       const bool done = static_cast<bool>(entry.second(database));
       if (done)
@@ -170,6 +177,7 @@ void Offers::write_again() {
                   "offer " + std::to_string(entry.first) + " could be saved now");
       return done;
     });
+    return Result<void>();
   });
 }
 

@@ -299,7 +299,7 @@ asio::awaitable<void> Session::write_loop() {
       // The other side is gone, but what it said before may lie here unread.
       const auto give_up = std::chrono::steady_clock::now() + kLastWords;
       while (!talk_.over() && std::chrono::steady_clock::now() < give_up)
-        co_await over_.wait_for(kLastWords);
+        co_await over_.wait_for(give_up - std::chrono::steady_clock::now());
       outbox_.clear();
       outbox_bytes_ = 0;
       talk_.disconnected(sent.error());

@@ -217,6 +217,14 @@ Result<void> set_aside(const Folder& record, const Note& note) {
   return {};
 }
 
+Result<void> remove_aside(const Folder& record, const std::string& name) {
+  const auto note = read_one(record, name.c_str());
+  if (!note) return note.error();
+  if (!*note) return {};
+  auto removed = remove_hidden(*note);
+  return removed ? record.remove_file(name) : removed;
+}
+
 }  // namespace
 
 mode_t current_umask() {
@@ -323,12 +331,8 @@ Result<void> Staging::remove_noted(const Folder& record) {
   auto left = leave(record);
   if (!left) all = std::move(left).error();
   for (unsigned n = 0; n < kMaxAside; ++n) {
-    const std::string name = kAside + std::to_string(n);
-    auto note = read_one(record, name.c_str());
-    auto removed = !note   ? Result<void>(note.error())
-                   : *note ? remove_hidden(*note)
-                           : Result<void>();
-    if (removed && *note) removed = record.remove_file(name);
+    auto removed = remove_aside(record, kAside + std::to_string(n));
+    // Other trouble is told before a drive that is away.
     if (!removed && (all || is_drive_away(all.error().code))) all = std::move(removed);
   }
   return all;
@@ -342,7 +346,7 @@ Result<void> Staging::drive_there(const Folder& record) {
   return *note ? drive_of(*note) : Result<void>();
 }
 
-Result<void> Staging::forget_drive_away(const Folder& record) {
+Result<void> Staging::leave_drive_away(const Folder& record) {
   const auto note = read_note(record);
   if (!note) return note.error();
   auto there = *note ? drive_of(*note) : Result<void>();

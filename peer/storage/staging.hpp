@@ -58,7 +58,7 @@ class Staging {
   /// is_drive_away().
   static Result<void> drive_there(const Folder& record);
   /// What is on a drive that is away is left: the next open() begins anew where its folder is now.
-  static Result<void> forget_drive_away(const Folder& record);
+  static Result<void> leave_drive_away(const Folder& record);
 
   /// Descriptors of files that are written in several pieces, by entry; the latest kOpenFiles.
   std::shared_ptr<const Fd> opened(std::uint64_t entry) const;

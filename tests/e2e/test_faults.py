@@ -542,6 +542,9 @@ class Faults(Case):
 
     def test_a_transfer_is_cancelled_while_its_drive_is_away(self):
         bob, proxy, number, path, disk, kept = self.drive_away()
+        said = bob.run("cancel", str(number), "--keep", code=1)
+        self.assertIn(f"offer {number} is not cancelled: what is complete of it cannot be kept now, for it is on a drive that is away from ‘{disk}’", said.err)
+        self.assertEqual(bob.offers()[0]["state"], "active")
         said = bob.run("cancel", str(number))
         self.assertIn(f"what had arrived in ‘{disk}’ is on a drive that is away; it is removed when the drive is back there", said.err)
         self.assertEqual(bob.offers(), [])
